@@ -1,0 +1,48 @@
+/**
+ * Every command is a file here: flags in, exit code out. This one finds the command that was asked for and turns
+ * what went wrong into one clear line: exit 2 for bad usage, 1 for everything else.
+ */
+import { EnvironmentError, RefusedError, UsageError } from "../lib/errors.ts";
+
+export interface Command {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Runs to the end. @returns the exit code. */
+  readonly run: (argv: readonly string[]) => Promise<number>;
+}
+
+/** Commands are loaded when they are asked for: `quorate new` need not wait for the service's modules. */
+const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {};
+
+const HELP = `quorate: discovery and bootstrap for etcd clusters
+
+Usage: quorate COMMAND [FLAGS]
+
+Commands:
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
+  .join("\n")}
+
+\`quorate COMMAND --help\` lists the flags of a command.
+`;
+
+/** @returns the exit code: 0 done, 1 failed, 2 bad usage; a command may add its own. */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  try {
+    if (name === undefined || ["help", "--help", "-help", "-h"].includes(name)) {
+      process.stdout.write(HELP);
+      return name === undefined ? 2 : 0;
+    }
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (command === undefined)
+      throw new UsageError(`unknown command ${JSON.stringify(name)}; \`quorate --help\` lists the commands`);
+    return await (await command.load()).run(rest);
+  } catch (error) {
+    if (error instanceof RefusedError || error instanceof EnvironmentError) {
+      process.stderr.write(`quorate: ${error.message}\n`);
+      return error instanceof UsageError ? 2 : 1;
+    }
+    throw error;
+  }
+}
