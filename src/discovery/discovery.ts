@@ -93,9 +93,14 @@ export interface Discovery {
   /** The live cluster a DNS label stands for: a minted token, or LABEL of the custom token `discovery/LABEL`. */
   findByLabel(label: string): Promise<Cluster | undefined>;
   findByDomain(domain: string): Promise<Cluster | undefined>;
+  /** Whether a live cluster owns a domain below this one (lower case, no final dot): then the name itself exists. */
+  domainBelow(domain: string): Promise<boolean>;
   /** All live clusters, page by page. */
   all(): AsyncIterable<Cluster>;
-  /** @returns a function that ends the subscription. */
+  /**
+   * The listener is called when `find` and its like already answer with the change, and nobody was told of it yet.
+   * @returns a function that ends the subscription.
+   */
   onChange(listener: (change: ClusterChange) => void): () => void;
   /** @throws EnvironmentError when registrations could not be stored now. */
   checkWritable(): Promise<void>;

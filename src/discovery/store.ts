@@ -32,6 +32,8 @@ export interface Store {
   load(token: Token): Promise<Cluster | Tombstone | undefined>;
   /** The cluster that owns exactly this domain (lower case, no final dot). */
   loadByDomain(domain: string): Promise<Cluster | undefined>;
+  /** Whether a cluster owns a domain that ends in `.` and this one (lower case, no final dot). */
+  domainBelow(domain: string): Promise<boolean>;
   /**
    * Makes all changes durable, or none, and records `index` as the last event. Resolves only when it would survive a
    * power cut.
