@@ -24,7 +24,7 @@ function runUnderPinnedNode(file, args) {
   const node = findNode();
   if (node === undefined) {
     console.error(
-      `quorate needs Node ${OLDEST.path.join(".")} or newer and this is ${process.version}: ` +
+      `quorate needs Node ${OLDEST.join(".")} or newer and this is ${process.version}: ` +
         "run `npm ci` in its folder (it brings the right one), or install a newer Node",
     );
     process.exit(1);

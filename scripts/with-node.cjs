@@ -30,7 +30,7 @@ function npm(args) {
       : spawnSync("npm", args, { ...options, shell: process.platform === "win32" });
   if (done.status !== 0) {
     console.error(
-      `quorate: \`npm ${args.path.join(" ")}\` failed; see its messages above, then run it by hand`,
+      `quorate: \`npm ${args.join(" ")}\` failed; see its messages above, then run it by hand`,
     );
     process.exit(1);
   }
