@@ -6,22 +6,21 @@ const { spawn } = require("node:child_process");
 
 // The oldest Node that runs TypeScript by erasing its types, without a flag.
 const OLDEST = [22, 18];
+const PINNED = path.join(
+  __dirname,
+  "../node_modules/node/bin",
+  process.platform === "win32" ? "node.exe" : "node",
+);
 
 /** The Node that package.json pins, or this one when it is new enough, or undefined. */
-function findNode() {
-  const pinned = path.join(
-    __dirname,
-    "../node_modules/node/bin",
-    process.platform === "win32" ? "node.exe" : "node",
-  );
+function findNode(version = process.versions.node, pinned = PINNED) {
   if (existsSync(pinned)) return pinned;
-  const [major, minor] = process.versions.node.split(".").map(Number);
+  const [major, minor] = version.split(".").map(Number);
   return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]) ? process.execPath : undefined;
 }
 
 /** Replaces this process by `node file args`; where that cannot be, stays as a parent that passes signals on. */
-function runUnderPinnedNode(file, args) {
-  const node = findNode();
+function runUnderRightNode(file, args, node = findNode()) {
   if (node === undefined) {
     console.error(
       `quorate needs Node ${OLDEST.join(".")} or newer and this is ${process.version}: ` +
@@ -29,6 +28,7 @@ function runUnderPinnedNode(file, args) {
     );
     process.exit(1);
   }
+  // Some of the Nodes between 22.18 and 24 call the erasing of types experimental, on a stream that holds only logs.
   const argv = [node, "--disable-warning=ExperimentalWarning", file, ...args];
   if (typeof process.execve === "function" && process.platform !== "win32") {
     process.removeAllListeners("warning");
@@ -54,4 +54,4 @@ function runUnderPinnedNode(file, args) {
   });
 }
 
-module.exports = { runUnderPinnedNode };
+module.exports = { PINNED, findNode, runUnderRightNode };

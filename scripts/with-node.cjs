@@ -4,12 +4,12 @@
 const { existsSync, readFileSync } = require("node:fs");
 const path = require("node:path");
 const { spawnSync } = require("node:child_process");
-const { runUnderPinnedNode } = require("../bin/runtime.cjs");
+const { PINNED, runUnderRightNode } = require("../bin/runtime.cjs");
 
-const root = path.join(__dirname, "..");
+const ROOT = path.join(__dirname, "..");
 
 /** True when every package of the lock file that this machine needs is in node_modules at its version. */
-function isInstalled() {
+function isInstalled(root) {
   const installedLock = path.join(root, "node_modules/.package-lock.json");
   if (!existsSync(installedLock)) return false;
   const wanted = JSON.parse(readFileSync(path.join(root, "package-lock.json"), "utf8")).packages;
@@ -20,27 +20,37 @@ function isInstalled() {
   );
 }
 
+/** @returns whether npm did it; what it says goes to standard error, where it does not mix with a command's output. */
 function npm(args) {
   // npm tells its scripts where it is; outside of npm the one on the PATH serves.
   const cli = process.env.npm_execpath;
-  const options = { cwd: root, stdio: ["ignore", 2, "inherit"] };
+  const options = { cwd: ROOT, stdio: ["ignore", 2, 2] };
   const done =
-    cli && cli.endsWith(".js")
+    cli && path.basename(cli) === "npm-cli.js"
       ? spawnSync(process.execPath, [cli, ...args], options)
       : spawnSync("npm", args, { ...options, shell: process.platform === "win32" });
-  if (done.status !== 0) {
-    console.error(
-      `quorate: \`npm ${args.join(" ")}\` failed; see its messages above, then run it by hand`,
-    );
-    process.exit(1);
+  if (done.error) console.error(`quorate: cannot run npm: ${done.error.message}`);
+  return done.status === 0;
+}
+
+function installMissing() {
+  if (!isInstalled(ROOT)) {
+    console.error("quorate: installing dependencies (npm ci), once ...");
+    // Development dependencies too, whatever NODE_ENV says: the pinned Node is one. Warnings (this Node is too old
+    // for some packages) do not concern anybody: the packages run under the pinned one.
+    if (!npm(["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"])) {
+      console.error("quorate: `npm ci` failed for the reason above; put that right and start again");
+      process.exit(1);
+    }
   }
+  // Where install scripts are switched off (ignore-scripts in .npmrc), the pinned Node has not been put in its place.
+  if (!existsSync(PINNED)) npm(["rebuild", "node", "--ignore-scripts=false", "--loglevel=error"]);
 }
 
-if (!isInstalled()) {
-  console.error("quorate: installing dependencies (npm ci), once ...");
-  npm(["ci", "--no-audit", "--no-fund"]);
-}
-if (!existsSync(path.join(root, "node_modules/node/bin"))) npm(["rebuild", "node"]);
+module.exports = { isInstalled };
 
-const [file, ...args] = process.argv.slice(2);
-runUnderPinnedNode(path.join(root, file), args);
+if (require.main === module) {
+  const [file, ...args] = process.argv.slice(2);
+  installMissing();
+  runUnderRightNode(path.join(ROOT, file), args);
+}
