@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { TestSummary } from "./scripts/test-summary.ts";
 
 // Two groups that need different care: `unit` runs in parallel and needs only npm; `interop` starts real
 // programs (etcd, dig, knot …), some of them in network namespaces, one file after another.
 export default defineConfig({
   test: {
+    reporters: ["default", new TestSummary()],
     projects: [
       {
         test: {
