@@ -1,0 +1,21 @@
+/** For what outsiders can make happen as often as they like: a line a second at most, with the number of times. */
+import type { LogFields } from "./logger.ts";
+
+const INTERVAL_MS = 1_000;
+
+/** @returns the same function, which writes one of the lines of a second, with `times` for all of them. */
+export function throttledLog(
+  write: (msg: string, fields: LogFields) => void,
+  intervalMs: number = INTERVAL_MS,
+): (msg: string, fields?: LogFields) => void {
+  let writtenAt = Number.NEGATIVE_INFINITY;
+  let times = 0;
+  return (msg, fields) => {
+    times++;
+    const now = performance.now();
+    if (now - writtenAt < intervalMs) return;
+    write(msg, { ...fields, times });
+    writtenAt = now;
+    times = 0;
+  };
+}
