@@ -8,10 +8,8 @@ import type { Reply } from "./responder.ts";
 
 /** Room for bursts while the event loop is busy with something else; the kernel's own limit may be lower. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
-/** Queries that wait for the registry to be read. Beyond that new ones are dropped, as a full socket would. */
-const IN_FLIGHT_MAX = 10_000;
 
-/** Never throws or rejects. Answers at once where it can. */
+/** Never throws or rejects. Answers at once where it can, and bounds how many wait. */
 export type AnswerDatagram = (query: Buffer, from: string) => Reply | Promise<Reply>;
 
 export interface UdpServer {
@@ -44,7 +42,7 @@ export function createUdpServer(address: string, answer: AnswerDatagram): UdpSer
 
   socket.on("message", (query, from) => {
     // Port 0 cannot be answered (and `send` throws on it); only a forged datagram has it.
-    if (from.port === 0 || inFlight.size >= IN_FLIGHT_MAX) return;
+    if (from.port === 0) return;
     const reply = answer(query, from.address);
     if (!(reply instanceof Promise)) {
       send(reply, from);

@@ -3,7 +3,6 @@
  * transfers to secondaries and the NOTIFYs that wake them. The command line and the HTTP server meet DNS only here.
  */
 import { networkInterfaces } from "node:os";
-import type { Discovery } from "../discovery/discovery.ts";
 import { InvariantError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { throttledLog } from "../lib/throttled-log.ts";
@@ -16,6 +15,7 @@ import { questionLabels, readQuery } from "./query.ts";
 import { ResponseRateLimiter } from "./rate-limit.ts";
 import { bareReply } from "./reply.ts";
 import {
+  type ClusterSource,
   createResponder,
   type QueryContext,
   type Reply,
@@ -53,7 +53,7 @@ export interface DnsOptions {
   readonly nameServers: readonly string[];
   /** Addresses published for name servers that lie inside a zone. */
   readonly nameServerAddresses: readonly string[];
-  readonly discovery: Discovery;
+  readonly discovery: ClusterSource;
   readonly logger: Logger;
 }
 
@@ -277,7 +277,7 @@ function truncated(message: Uint8Array): Reply {
 
 /** Every change of a cluster is a change of the zones its names are in; at first all of them are news. */
 function followChanges(
-  discovery: Pick<Discovery, "onChange">,
+  discovery: Pick<ClusterSource, "onChange">,
   responder: Pick<Responder, "zones">,
   notifier: Notifier,
 ): () => void {
