@@ -3,31 +3,10 @@
  * joins the rules (registry.ts) and a store. Everything it returns is durable already.
  */
 import type { Cluster, Member, MemberId, Role, Token } from "./cluster.ts";
+import type { CreateRequest, RegisterRequest } from "./requests.ts";
 import type { StoreStats, Tombstone } from "./store.ts";
 
-/** A member named at creation, before any node runs: `infra0=http://10.0.1.10:2380`. */
-export interface Declaration {
-  readonly name: string;
-  readonly peerUrl: string;
-}
-
-export interface CreateRequest {
-  readonly size: number;
-  readonly domain?: string;
-  readonly declared?: readonly Declaration[];
-  /** The URL that will be handed out, up to and without the token: it is hashed into declared members' ids. */
-  readonly baseUrl: string;
-}
-
-export interface RegisterRequest {
-  readonly token: Token;
-  readonly id: MemberId;
-  readonly value: string;
-  /** Normalised address of the client. */
-  readonly from: string;
-  /** Discovery URLs the member may have been started with, to be tried against its id. */
-  readonly discoveryUrls: readonly string[];
-}
+export type { CreateRequest, Declaration, RegisterRequest } from "./requests.ts";
 
 export interface Registration {
   /** False when the same id and value were there already and their success is repeated. */

@@ -1,0 +1,81 @@
+/**
+ * The long polls that are open: who waits for what, and until when. Knows no rules: whether a cluster has something
+ * for a poll is asked of history.ts, by the service, which also says when to look.
+ */
+import type { Token } from "./cluster.ts";
+import type { WaitOutcome, WaitRequest } from "./discovery.ts";
+
+/** Longest timer that Node keeps, in milliseconds; a poll beyond it ends quietly early. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export class Waits {
+  readonly #max: number;
+  /** Oldest first. */
+  readonly #open = new Set<Wait>();
+  readonly #byToken = new Map<Token, Set<Wait>>();
+
+  /** @param max Polls open at once; beyond it the oldest is ended quietly, and its client asks again. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * Waits until somebody ends it.
+   * @param limitMs When to call `onTimeout`, which says how the poll ends.
+   */
+  add(
+    request: WaitRequest,
+    limitMs: number,
+    onTimeout: () => WaitOutcome,
+    quiet: () => WaitOutcome,
+  ): Promise<WaitOutcome> {
+    return new Promise((resolve) => {
+      const end = (outcome: WaitOutcome): void => {
+        clearTimeout(timer);
+        request.signal.removeEventListener("abort", onAbort);
+        this.#open.delete(wait);
+        const others = this.#byToken.get(request.token);
+        others?.delete(wait);
+        if (others?.size === 0) this.#byToken.delete(request.token);
+        resolve(outcome);
+      };
+      const onAbort = (): void => end(quiet());
+      const timer = setTimeout(() => end(onTimeout()), Math.min(Math.max(limitMs, 0), TIMER_MS_MAX));
+      // The service's sockets keep the process alive; a waiting poll alone does not.
+      timer.unref();
+      request.signal.addEventListener("abort", onAbort);
+      const wait: Wait = { request, end };
+      this.#open.add(wait);
+      const others = this.#byToken.get(request.token);
+      if (others === undefined) this.#byToken.set(request.token, new Set([wait]));
+      else others.add(wait);
+      if (this.#open.size > this.#max) this.#oldest()?.end(quiet());
+    });
+  }
+
+  /** The polls open on a token now; safe to end while walking. */
+  on(token: Token): readonly Wait[] {
+    const waits = this.#byToken.get(token);
+    return waits === undefined ? NONE : [...waits];
+  }
+
+  /** Ends all polls. */
+  endAll(outcome: WaitOutcome): void {
+    for (const wait of this.#open) wait.end(outcome);
+  }
+
+  #oldest(): Wait | undefined {
+    return this.#open.values().next().value;
+  }
+}
+
+const NONE: readonly Wait[] = [];
+
+export interface Wait {
+  readonly request: WaitRequest;
+  readonly end: (outcome: WaitOutcome) => void;
+}
