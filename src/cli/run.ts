@@ -12,7 +12,12 @@ export interface Command {
 }
 
 /** Commands are loaded when they are asked for: `quorate new` need not wait for the service's modules. */
-const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {};
+const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
+  serve: {
+    summary: "run the discovery service: tokens over HTTP, SRV records over DNS",
+    load: async () => (await import("./serve.ts")).serve,
+  },
+};
 
 const HELP = `quorate: discovery and bootstrap for etcd clusters
 

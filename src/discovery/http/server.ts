@@ -1,0 +1,206 @@
+/**
+ * The application on its sockets: several addresses, plain or TLS, with the limits and time-outs of a service that
+ * faces strangers, and a shutdown that breaks no answer.
+ */
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { EnvironmentError } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/logger.ts";
+import type { App } from "./app.ts";
+import type { OpenPolls } from "./open-polls.ts";
+import type { TlsSource } from "./tls.ts";
+import { JSON_TYPE, v2Error, v2ErrorBody } from "./v2-error.ts";
+
+/** Bytes of a request's line and headers. */
+const HEADER_BYTES_MAX = 16 * 1024;
+const HEADER_COUNT_MAX = 100;
+/** From the first byte, or the connection, to the end of the headers. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** From the first byte to the end of the body. etcd itself gives up after 5 s. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** How often the two limits above are checked. */
+const TIMEOUT_CHECK_MS = 2_000;
+/** An idle connection is kept for longer than load balancers do (60 s), so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+/** A connection on which nothing at all moved, in the middle of an answer, beyond what a quiet poll takes. */
+const STALLED_MS = 60_000;
+/** Connections of one address of ours; more are closed at once. Each costs some KB. */
+const CONNECTIONS_MAX = 50_000;
+/** Between looks for connections that have become idle, while shutting down. */
+const DRAIN_CHECK_MS = 20;
+const BACKLOG = 4096;
+
+export interface ListenAddress {
+  readonly scheme: "http" | "https";
+  /** Name or address, IPv6 without brackets. */
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+export interface HttpServerOptions {
+  readonly app: App;
+  readonly listen: readonly ListenAddress[];
+  /** Needed when an address is https. */
+  readonly tls: TlsSource | undefined;
+  readonly polls: OpenPolls;
+  readonly waitTimeoutMs: number;
+  /** The index that goes into answers to requests that no route ever sees. */
+  readonly index: () => number;
+  readonly logger: Logger;
+}
+
+export interface HttpServer {
+  /** As bound, as URLs: `http://127.0.0.1:8087`. */
+  readonly addresses: readonly string[];
+  /**
+   * Takes no new connection, ends the polls, answers what is in flight, and resolves when all connections are closed.
+   * @param deadlineMs What is still open then is cut.
+   */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** @throws EnvironmentError when an address cannot be listened on; none is left open then. */
+export async function startHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const servers: Server[] = [];
+  let closing = false;
+  const listener = getRequestListener(options.app.fetch, {
+    // What the request line or the Host header made impossible: no route has seen it.
+    errorHandler: (error) =>
+      v2Error("invalidField", error instanceof Error ? error.message : "bad request", options.index()),
+  });
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    // HTTP/1.0, as simple health probes still speak it, has no Host header.
+    if (incoming.headers.host === undefined && incoming.httpVersion === "1.0") {
+      incoming.headers.host = "localhost";
+    }
+    if (closing) outgoing.shouldKeepAlive = false;
+    void listener(incoming, outgoing);
+  };
+
+  try {
+    for (const address of options.listen) servers.push(await listen(address, onRequest, options));
+  } catch (error) {
+    for (const server of servers) server.close();
+    throw error;
+  }
+
+  const close = async (deadlineMs: number): Promise<void> => {
+    closing = true;
+    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    options.polls.endAll();
+    const closeIdle = setInterval(() => {
+      for (const server of servers) server.closeIdleConnections();
+    }, DRAIN_CHECK_MS);
+    const deadline = setTimeout(() => {
+      options.logger.warn("connections were still open at the end of the shutdown; closing them");
+      for (const server of servers) server.closeAllConnections();
+    }, deadlineMs);
+    await Promise.all(closed);
+    clearInterval(closeIdle);
+    clearTimeout(deadline);
+  };
+
+  return {
+    addresses: servers.map((server, at) => urlOf(options.listen[at]?.scheme ?? "http", server)),
+    close,
+  };
+}
+
+async function listen(
+  address: ListenAddress,
+  onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
+  { tls, waitTimeoutMs, index, logger }: HttpServerOptions,
+): Promise<Server> {
+  const limits: ServerOptions = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // The listener refuses a missing Host itself, in JSON.
+    requireHostHeader: false,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: STALLED_MS,
+  };
+  let server: Server;
+  if (address.scheme === "https") {
+    if (tls === undefined) throw new Error("an https address without certificate files");
+    const secure = createTlsServer(
+      { ...limits, ...tls.current(), handshakeTimeout: HEADERS_TIMEOUT_MS },
+      onRequest,
+    );
+    const stop = tls.onChange((material) => secure.setSecureContext(material));
+    secure.once("close", stop);
+    secure.on("tlsClientError", (error, socket) => {
+      logger.debug("TLS handshake failed", { error, "remote-addr": socket.remoteAddress });
+    });
+    server = secure;
+  } else {
+    server = createServer(limits, onRequest);
+  }
+  server.maxHeadersCount = HEADER_COUNT_MAX;
+  server.maxConnections = CONNECTIONS_MAX;
+  server.timeout = waitTimeoutMs + STALLED_MS;
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
+    refuseBroken(error, socket as Socket, index()),
+  );
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(address, error)));
+    server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, resolve);
+  });
+  server.on("error", (error) => logger.error("the HTTP server failed", { error }));
+  return server;
+}
+
+/** Answers what is no HTTP, or too much of it: the parser gave up, so this is written by hand. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, index: number): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, cause] = BROKEN[error.code ?? ""] ?? ["400 Bad Request", "the request is not valid HTTP"];
+  const body = v2ErrorBody("invalidField", cause, index);
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `X-Etcd-Index: ${index}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+const BROKEN: Readonly<Record<string, readonly [status: string, cause: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    "431 Request Header Fields Too Large",
+    `the request's line and headers are longer than ${HEADER_BYTES_MAX} bytes`,
+  ],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: ["413 Payload Too Large", "the body's chunk extensions are too long"],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request did not arrive in time"],
+};
+
+function listenError(address: ListenAddress, error: NodeJS.ErrnoException): EnvironmentError {
+  const where = `--listen-http ${address.scheme}://${hostText(address.host)}:${address.port}`;
+  const reason = LISTEN_REASONS[error.code ?? ""] ?? error.message;
+  return new EnvironmentError("listen_failed", `cannot listen on ${where}: ${reason}`, { cause: error });
+}
+
+const LISTEN_REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use; stop the program that uses it, or choose another port",
+  EACCES: "not allowed; ports below 1024 need more rights, choose a higher one",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  ENOTFOUND: "the name has no address",
+  EAI_AGAIN: "the name cannot be looked up now",
+};
+
+function urlOf(scheme: string, server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `${scheme}://${hostText(address)}:${port}`;
+}
+
+/** An IPv6 address in brackets, anything else as it is. */
+export function hostText(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

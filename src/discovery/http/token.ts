@@ -1,0 +1,263 @@
+/**
+ * `/TOKEN`, `/TOKEN/MEMBER`, `/TOKEN/_config/size` and, on the same handlers, the custom form below `/v2/keys`:
+ * etcd's v2 keys as far as its discovery client uses them.
+ */
+import type { Cluster } from "../cluster.ts";
+import type { Found } from "../discovery.ts";
+import type { HttpContext, HttpHandler, HttpServices } from "./context.ts";
+import { connectionOf } from "./context.ts";
+import { customTokensRefusal, putSize } from "./custom-keys.ts";
+import { booleanParameter, formOf, optionalBoolean, queryOf, queryText, quote } from "./form.ts";
+import { type KeyName, keyNamesOf, pathOf } from "./key-path.ts";
+import { READS_IN_FLIGHT_MAX } from "./limits.ts";
+import { answerPoll } from "./long-poll.ts";
+import { methods } from "./methods.ts";
+import { answerStatus, wantsStatus } from "./status.ts";
+import { JSON_TYPE, V2Refusal, v2Error } from "./v2-error.ts";
+import {
+  configNode,
+  directoryNode,
+  eventBody,
+  memberNode,
+  sizeNode,
+  type V2Action,
+  type V2Node,
+} from "./v2-node.ts";
+import { warningHeader } from "./warning-header.ts";
+
+/** Parameters of etcd's v2 API that would change what a registration means, and are not part of discovery. */
+const UNSUPPORTED = ["ttl", "prevValue", "prevIndex", "dir", "refresh"] as const;
+
+/** A live cluster and what of it is asked for. */
+interface Located {
+  readonly key: KeyName;
+  readonly cluster: Cluster;
+}
+
+/** The handler of every path that names a token or something below one. */
+export function createTokenRoutes(services: HttpServices): HttpHandler {
+  const get = boundedReads(services, (c) => read(services, c));
+  return methods({ GET: get, PUT: (c) => put(services, c), DELETE: (c) => remove(services, c) }, (c, allow) =>
+    v2Error("methodNotAllowed", `${c.req.method} is not for this path; allowed: ${allow}`, index(services), {
+      Allow: allow,
+    }),
+  );
+}
+
+const index = (services: HttpServices): number => services.discovery.index;
+
+// ---- GET
+
+async function read(services: HttpServices, c: HttpContext): Promise<Response> {
+  const parameters = queryOf(c);
+  const { key, cluster } = await locate(services, c);
+  if (booleanParameter(parameters, "wait") && c.req.method === "GET") {
+    return answerPoll(services, c, key, parameters);
+  }
+  if (key.node.type === "directory" && wantsStatus(c, parameters)) {
+    return answerStatus(services, cluster);
+  }
+  const sorted = booleanParameter(parameters, "sorted");
+  return answer(services, 200, "get", nodeOf(key, cluster, sorted));
+}
+
+function nodeOf(key: KeyName, cluster: Cluster, sorted: boolean): V2Node {
+  const { node } = key;
+  if (node.type === "directory") return directoryNode(key, cluster, sorted);
+  if (node.type === "size") return sizeNode(key, cluster);
+  if (node.type === "config") return configNode(key, cluster);
+  const member = node.type === "member" ? cluster.members.find(({ id }) => id === node.id) : undefined;
+  if (member === undefined) throw new V2Refusal("keyNotFound", missing(key));
+  return memberNode(key, member);
+}
+
+/** Reads beyond the bound are put off with 503, which etcd answers with a retry; polls wait and are not counted. */
+function boundedReads(services: HttpServices, handler: (c: HttpContext) => Promise<Response>): HttpHandler {
+  let inFlight = 0;
+  return async (c) => {
+    if (c.req.raw.url.includes("wait=")) return handler(c);
+    if (inFlight >= READS_IN_FLIGHT_MAX) {
+      services.metrics.shed();
+      return v2Error("unavailable", "too many requests at once; try again", index(services), {
+        "Retry-After": "1",
+      });
+    }
+    inFlight++;
+    try {
+      return await handler(c);
+    } finally {
+      inFlight--;
+    }
+  };
+}
+
+// ---- PUT
+
+async function put(services: HttpServices, c: HttpContext): Promise<Response> {
+  const [key] = namesOf(services, c).toReversed();
+  if (key === undefined) throw new V2Refusal("keyNotFound", pathOf(c.req.raw.url));
+  const query = queryOf(c);
+  const form = await formOf(c);
+  const parameter = (name: string): string | null => form.get(name) ?? query.get(name);
+  const unsupported = UNSUPPORTED.find((name) => parameter(name) !== null);
+  if (unsupported !== undefined) {
+    throw new V2Refusal("invalidField", `${unsupported} is not supported here: a registration is for good`);
+  }
+  const prevExist = optionalBoolean(form, "prevExist") ?? optionalBoolean(query, "prevExist");
+  const value = parameter("value");
+
+  switch (key.node.type) {
+    case "size":
+      return putSize(services, c, key, value, prevExist);
+    case "member":
+      return register(services, c, { ...key, node: key.node }, value ?? "", prevExist);
+    case "directory":
+    case "config":
+      throw new V2Refusal("readOnly", `${key.key} is a directory; register below it: PUT …/MEMBERID`);
+    case "none":
+      throw new V2Refusal(
+        "invalidField",
+        `${quote(key.node.name)} is no member id: expected 1 to 16 lower-case hex digits`,
+      );
+    default:
+      return key.node satisfies never;
+  }
+}
+
+type MemberKey = KeyName & { readonly node: { readonly type: "member" } };
+
+async function register(
+  services: HttpServices,
+  c: HttpContext,
+  key: MemberKey,
+  value: string,
+  prevExist: boolean | undefined,
+): Promise<Response> {
+  const { discovery, metrics } = services;
+  const { id } = key.node;
+  if (prevExist === true) {
+    const found = await discovery.find(key.token);
+    if (found.type !== "live" || !found.cluster.members.some((member) => member.id === id)) {
+      throw new V2Refusal("keyNotFound", found.type === "live" ? missing(key) : goneCause(key, found));
+    }
+  }
+  const path = pathOf(c.req.raw.url);
+  const registration = await discovery.register({
+    token: key.token,
+    id,
+    value,
+    from: services.clients.addressOf(c),
+    discoveryUrls: services.urls.candidates(c, path.slice(0, path.lastIndexOf("/")), foreignQuery(c)),
+  });
+  metrics.registered(registration.role, registration.created);
+  whenAnswerIsLost(c, () => {
+    metrics.answerLost();
+    discovery.answerLost(key.token, id, registration.member.createdIndex);
+  });
+  return answer(services, 201, "create", memberNode(key, registration.member), {
+    "X-Etcd-Index": String(registration.index),
+    ...warningHeader(registration.warnings),
+  });
+}
+
+/** Calls back when the connection breaks, or has broken already, before the answer went out. */
+function whenAnswerIsLost(c: HttpContext, lost: () => void): void {
+  const connection = connectionOf(c);
+  if (connection === undefined) return;
+  const { incoming, outgoing } = connection;
+  if (outgoing.closed || incoming.socket.destroyed || incoming.socket.readableEnded) {
+    lost();
+    return;
+  }
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) lost();
+  });
+}
+
+/** What the query holds besides etcd's own parameters: a discovery URL with a query of its own adds it everywhere. */
+function foreignQuery(c: HttpContext): string {
+  const rest = queryText(c.req.raw.url)
+    .split("&")
+    .filter((part) => part !== "" && !part.startsWith("prevExist="));
+  return rest.length === 0 ? "" : `?${rest.join("&")}`;
+}
+
+// ---- DELETE
+
+async function remove(services: HttpServices, c: HttpContext): Promise<Response> {
+  const { key, cluster } = await locate(services, c);
+  const { node } = key;
+  if (node.type === "directory") {
+    const retired = await services.discovery.retire(key.token);
+    const before = directoryNode(key, retired.cluster, false);
+    return answer(services, 200, "delete", deleted(before, retired.index), {}, before);
+  }
+  if (node.type === "member") {
+    const removed = await services.discovery.remove(key.token, node.id);
+    const before = memberNode(key, removed.member);
+    return answer(services, 200, "delete", deleted(before, removed.index), {}, before);
+  }
+  nodeOf(key, cluster, false);
+  throw new V2Refusal("readOnly", "the size of a token cannot be changed; get a new token instead");
+}
+
+function deleted(before: V2Node, atIndex: number): V2Node {
+  const { key, dir, createdIndex } = before;
+  return { key, ...(dir === true ? { dir } : {}), modifiedIndex: atIndex, createdIndex };
+}
+
+// ---- finding
+
+function namesOf(services: HttpServices, c: HttpContext): readonly KeyName[] {
+  const names = keyNamesOf(pathOf(c.req.raw.url));
+  if (names === undefined) throw new V2Refusal("invalidField", "the path has a % that cannot be decoded");
+  if (names[0]?.kind === "custom" && !services.allowCustomTokens) throw customTokensRefusal();
+  return names;
+}
+
+/** @throws V2Refusal keyNotFound: every miss has the same shape. */
+async function locate(services: HttpServices, c: HttpContext): Promise<Located> {
+  let cause: string | undefined;
+  for (const key of namesOf(services, c)) {
+    const found = await services.discovery.find(key.token);
+    if (found.type === "live") return { key, cluster: found.cluster };
+    if (cause === undefined || found.type === "gone") cause = goneCause(key, found);
+  }
+  throw new V2Refusal("keyNotFound", cause ?? pathOf(c.req.raw.url).slice(0, 80));
+}
+
+function goneCause(key: KeyName, found: Exclude<Found, { type: "live" }>): string {
+  if (found.type === "unknown") return key.key;
+  const at = new Date(found.tombstone.at).toISOString();
+  return `${key.key}: the token ${found.tombstone.reason === "expired" ? "expired" : "was deleted"} at ${at}; get a new one from /new`;
+}
+
+function missing(key: KeyName): string {
+  const { node } = key;
+  return node.type === "member"
+    ? `${key.key}/${node.id}`
+    : node.type === "none"
+      ? `${key.key}/${node.name.slice(0, 80)}`
+      : key.key;
+}
+
+// ---- answering
+
+function answer(
+  services: HttpServices,
+  status: 200 | 201,
+  action: V2Action,
+  node: V2Node,
+  headers: Readonly<Record<string, string>> = {},
+  prevNode?: V2Node,
+): Response {
+  return new Response(eventBody(action, node, prevNode), {
+    status,
+    headers: {
+      "Content-Type": JSON_TYPE,
+      "X-Etcd-Index": String(index(services)),
+      "Cache-Control": "no-store",
+      ...headers,
+    },
+  });
+}
