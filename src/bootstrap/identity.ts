@@ -14,11 +14,7 @@ const ID_BYTES = 8;
  * member added at run time.
  * @param addedAtSeconds Unix seconds, only of a member added at run time.
  */
-export function memberId(
-  peerUrls: readonly string[],
-  clusterToken: string,
-  addedAtSeconds: number | undefined = undefined,
-): bigint {
+export function memberId(peerUrls: readonly string[], clusterToken: string, addedAtSeconds?: number): bigint {
   // Go sorts by bytes. URLs are ASCII after parsing, so the order of UTF-16 units is the same.
   const text = `${peerUrls.toSorted().join("")}${clusterToken}${addedAtSeconds ?? ""}`;
   return firstBytes(sha1(utf8ToBytes(text)));

@@ -17,6 +17,14 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "run the discovery service: tokens over HTTP, SRV records over DNS",
     load: async () => (await import("./serve.ts")).serve,
   },
+  new: {
+    summary: "get a token for a new cluster and print its URL",
+    load: async () => (await import("./new.ts")).newToken,
+  },
+  discover: {
+    summary: "register a member under a token, wait for the others, print etcd's variables",
+    load: async () => (await import("./discover.ts")).discover,
+  },
 };
 
 const HELP = `quorate: discovery and bootstrap for etcd clusters

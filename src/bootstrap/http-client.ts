@@ -1,0 +1,134 @@
+/** HTTP as the bootstrap clients need it: a CA and certificate of one's own, limits on time and size, clear errors. */
+import { readFileSync } from "node:fs";
+import { Agent, errors, fetch } from "undici";
+import { EnvironmentError } from "../lib/errors.ts";
+
+/** Paths of PEM files; empty for none. */
+export interface ClientTls {
+  /** Trusted instead of the system's authorities. */
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "PUT" | "POST";
+  readonly form?: URLSearchParams;
+  /** From the start until the whole answer is there. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Pick<Headers, "get">;
+  readonly body: string;
+}
+
+/** No complete answer came. `reason` says it without the URL: "connection refused". */
+export class UnreachableError extends EnvironmentError {
+  readonly reason: string;
+  /** True when only the time was up; the connection may be fine. */
+  readonly timedOut: boolean;
+
+  constructor(url: URL, reason: string, timedOut: boolean, options?: ErrorOptions) {
+    super("unreachable", `cannot reach ${url.origin}: ${reason}`, options);
+    this.reason = reason;
+    this.timedOut = timedOut;
+  }
+}
+
+/** A longer answer is cut off: the connection ends with an error. Room for thousands of members. */
+const RESPONSE_BYTES_MAX = 4 * 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 5000;
+
+export class HttpClient {
+  readonly #agent: Agent;
+
+  /** @throws EnvironmentError file_unreadable. */
+  constructor(tls: ClientTls) {
+    const read = (file: string): { readonly pem?: Buffer } => (file === "" ? {} : { pem: readPem(file) });
+    const [ca, cert, key] = [read(tls.caFile).pem, read(tls.certFile).pem, read(tls.keyFile).pem];
+    this.#agent = new Agent({
+      connect: {
+        timeout: CONNECT_TIMEOUT_MS,
+        ...(ca === undefined ? {} : { ca }),
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
+      },
+      // Each request has its own limit; a long poll is silent for as long as nobody registers.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxResponseSize: RESPONSE_BYTES_MAX,
+    });
+  }
+
+  /** @throws UnreachableError; whatever `signal` was aborted with. */
+  async request(url: URL, { method, form, timeoutMs, signal }: HttpRequest): Promise<HttpAnswer> {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await fetch(url, {
+        method,
+        dispatcher: this.#agent,
+        signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+        ...(form === undefined
+          ? {}
+          : {
+              body: form.toString(),
+              headers: { "Content-Type": "application/x-www-form-urlencoded" },
+            }),
+      });
+      return { status: response.status, headers: response.headers, body: await response.text() };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (timeout.aborted)
+        throw new UnreachableError(url, `no answer within ${timeoutMs / 1000}s`, true, { cause: error });
+      throw new UnreachableError(url, reasonOf(error), false, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+function readPem(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EnvironmentError("file_unreadable", `cannot read ${file}: ${reason}`, { cause: error });
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused; is the service running there?",
+  ECONNRESET: "the connection was reset",
+  EPIPE: "the connection was closed",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "the network is unreachable",
+  ETIMEDOUT: "the connection timed out",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "the name server does not answer",
+  UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000}s`,
+  UND_ERR_SOCKET: "the connection closed before the whole answer was there",
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: `the answer is longer than ${RESPONSE_BYTES_MAX} bytes`,
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; give its authority with --ca-file",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate's authority is unknown here; give it with --ca-file",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate's authority is unknown here; give it with --ca-file",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate's authority is unknown here; give it with --ca-file",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  EPROTO: "it does not speak TLS there, or not a version known here",
+};
+
+/** fetch wraps what happened, sometimes twice, and a name with several addresses fails once for each. */
+function reasonOf(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const found = at instanceof AggregateError ? (at.errors.at(-1) as unknown) : at;
+    const code = found instanceof Error && "code" in found ? found.code : undefined;
+    if (typeof code === "string" && REASONS[code] !== undefined) return REASONS[code];
+    if (at.cause === undefined || at instanceof errors.UndiciError)
+      return found instanceof Error ? found.message : String(found);
+  }
+  return String(error);
+}
