@@ -101,8 +101,8 @@ const FLAGS = {
     }),
     "dns-client-port": integer("port in the _etcd-client records", 2379, 1, 65_535),
     "dns-rate-limit": integer(
-      "UDP answers a second for one client network (IPv4 /24, IPv6 /56); 0 is off",
-      1000,
+      "UDP answers a second for one client network (IPv4 /24, IPv6 /56); 0 is off; a public server needs one, 200 or so",
+      0,
       0,
       10_000_000,
     ),
@@ -115,7 +115,7 @@ const FLAGS = {
       each: parseAddress,
     }),
     "dns-secondary": list("servers that get a NOTIFY for every change and may transfer the zones", {
-      placeholder: "HOST:PORT",
+      placeholder: "ADDRESS[:PORT]",
       each: parseSecondary,
     }),
     "dns-allow-transfer": list("more addresses or networks that may transfer the zones", {
@@ -257,10 +257,12 @@ function parseHostPort(given: string): HostPort {
   return { host: ipv6 ?? (name === "" ? "::" : (name ?? "")), port };
 }
 
-/** A secondary without a port is asked on 53. */
+/** A secondary without a port is told on 53. An address, because it also says who may transfer. */
 function parseSecondary(given: string): HostPort {
   if (isIP(given) !== 0) return { host: given, port: 53 };
-  return parseHostPort(/:\d+$/.test(given) ? given : `${given}:53`);
+  const { host, port } = parseHostPort(/:\d+$/.test(given) ? given : `${given}:53`);
+  if (isIP(host) === 0 || port === 0) throw new Error("expected ADDRESS or ADDRESS:PORT");
+  return { host, port };
 }
 
 function parseAddress(given: string): string {

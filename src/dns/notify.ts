@@ -157,7 +157,9 @@ class Secondary {
   }
 }
 
-const isLoopback = (address: string): boolean => address === "::1" || address.startsWith("127.");
+export function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}
 
 /** The listen address to send from; undefined, the kernel's choice, where we listen on all or on none that fits. */
 export function sourceFor(target: string, sources: readonly string[]): string | undefined {

@@ -9,7 +9,7 @@ import { throttledLog } from "../lib/throttled-log.ts";
 import { addressesOf, bindTcp, bindUdp, codeOf, showEndpoint } from "./bind.ts";
 import { isBelow } from "./name.ts";
 import { createNetworks } from "./networks.ts";
-import { answerNotify, createNotifier, type Notifier, notifyMessage } from "./notify.ts";
+import { answerNotify, createNotifier, isLoopback, type Notifier, notifyMessage } from "./notify.ts";
 import { FLAG, RCODE } from "./protocol.ts";
 import { questionLabels, readQuery } from "./query.ts";
 import { ResponseRateLimiter } from "./rate-limit.ts";
@@ -169,6 +169,9 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
   for (const { host, port } of bound)
     logger.info("serving DNS", { address: showEndpoint(host, port), zones: options.zones });
   warnOfWildcards(bound, logger);
+  if (limiter === undefined && !bound.every(({ host }) => isLoopback(host))) {
+    logger.warn("answers to forged addresses are not limited: set --dns-rate-limit where strangers can ask");
+  }
 
   const notifier = createNotifier({
     secondaries: options.secondaries,

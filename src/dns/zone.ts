@@ -58,7 +58,7 @@ export function zonesOf(options: ZoneOptions): readonly Zone[] {
   const domains = new Set(
     options.allowedDomains.map((zone) => checked("--dns-allow-domain", zone, NAME_CHARS_MAX - SERVICE_CHARS)),
   );
-  const servers = options.nameServers.map((name) => checked("--dns-ns", name, NAME_CHARS_MAX));
+  const servers = options.nameServers.map((name) => checked("--dns-name-server", name, NAME_CHARS_MAX));
   const addresses = options.nameServerAddresses.map((address) => ipaddr.parse(address).toString());
   const names = [...new Set([...tokens, ...domains])].toSorted((a, b) => b.length - a.length);
   const apex = new Map(

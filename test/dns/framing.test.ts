@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { FrameReader, frame } from "../../src/dns/framing.ts";
 import { InvariantError } from "../../src/lib/errors.ts";

@@ -8,7 +8,7 @@ import { TcpClient, withLength } from "./support/ask.ts";
 interface Running {
   readonly tcp: TcpServer;
   readonly errors: unknown[];
-  open(): Promise<TcpClient>;
+  readonly open: () => Promise<TcpClient>;
 }
 
 async function serve(answer: AnswerStream, limits: Partial<typeof TCP_LIMITS> = {}): Promise<Running> {
@@ -123,9 +123,11 @@ test("a connection that is used stays open beyond the idle time", async () => {
 });
 
 test("who does not read is not read from any more, and is closed in the end", async () => {
+  const asked = Promise.withResolvers<void>();
   let answered = 0;
   const { tcp, open } = await serve(
     () => {
+      asked.resolve();
       answered++;
       return Buffer.alloc(60_000);
     },
@@ -135,7 +137,8 @@ test("who does not read is not read from any more, and is closed in the end", as
   client.socket.pause();
   const queries = 20_000;
   client.write(...Array.from({ length: queries }, (_value, i) => numbered(i)));
-  while (tcp.connections > 0 || answered === 0) await turn();
+  await asked.promise;
+  while (tcp.connections > 0) await turn();
   // What fits the socket buffers of both sides is a small part of 1.2 GB.
   expect(answered).toBeLessThan(queries / 10);
 });

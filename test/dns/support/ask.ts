@@ -98,12 +98,13 @@ export class TcpClient {
       socket.emit("more");
     });
     this.ended = new Promise((resolve) => {
-      socket.once("end", () => resolve("end"));
-      socket.once("error", () => resolve("reset"));
-    });
-    void this.ended.then(() => {
-      this.#isOver = true;
-      socket.emit("more");
+      const over = (how: "end" | "reset"): void => {
+        this.#isOver = true;
+        resolve(how);
+        socket.emit("more");
+      };
+      socket.once("end", () => over("end"));
+      socket.once("error", () => over("reset"));
     });
   }
 
