@@ -72,7 +72,7 @@ export class Collector {
       }
     } catch (error) {
       if (!(error instanceof EnvironmentError)) throw error;
-      this.#logger.warn("the collection of expired tokens stopped early", { error });
+      if (!this.#stopped) this.#logger.warn("the collection of expired tokens stopped early", { error });
     }
     if (retired + forgotten > 0) this.#logger.info("collected expired tokens", { retired, forgotten });
   }

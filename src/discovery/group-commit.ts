@@ -3,13 +3,13 @@
  * order; what arrives while one is being written gathers for the next. Nothing is acknowledged before its batch is
  * durable, and a batch that fails takes with it what was decided on top of it.
  */
-import { EnvironmentError } from "../lib/errors.ts";
+import { EnvironmentError, InvariantError } from "../lib/errors.ts";
 import type { Change, Store } from "./store.ts";
 
 /** What the owner does when a batch has ended, before anybody who waits for it hears of it. */
 export interface Outcomes {
-  /** The batch is durable, and `index` the last durable event. */
-  readonly committed: (changes: readonly Change[], index: number) => void;
+  /** The batch is durable, and so is the index of its last event. */
+  readonly committed: (changes: readonly Change[]) => void;
   /** Neither this batch nor anything staged after it was kept. */
   readonly failed: (changes: readonly Change[], error: Error) => void;
 }
@@ -96,13 +96,13 @@ export class GroupCommit {
     }
     this.#durable = index;
     this.#flushing = undefined;
-    this.#outcomes.committed(batch.changes, index);
+    this.#outcomes.committed(batch.changes);
     batch.resolve();
     if (this.#gathering.changes.length > 0) this.#schedule();
   }
 
   #fail(batch: Batch, cause: unknown): void {
-    const error = cause instanceof Error ? cause : new EnvironmentError("store_failed", String(cause));
+    const error = cause instanceof Error ? cause : new InvariantError(`the store threw ${String(cause)}`);
     // What gathered meanwhile was decided on top of the batch that is lost.
     const dependent = this.#gathering;
     this.#gathering = newBatch();
@@ -110,5 +110,7 @@ export class GroupCommit {
     this.#outcomes.failed([...batch.changes, ...dependent.changes], error);
     batch.reject(error);
     dependent.reject(error);
+    // Anything but the machine's refusal is our own bug, and stops the process.
+    if (!(error instanceof EnvironmentError)) throw error;
   }
 }

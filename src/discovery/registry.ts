@@ -366,16 +366,27 @@ export function isExpired(cluster: Cluster, now: number): boolean {
   return cluster.expiresAt !== undefined && now >= cluster.expiresAt;
 }
 
-/** What remains of a cluster that is deleted, or that has expired whether or not anybody has noticed yet. */
-export function tombstoneOf(rules: Rules, cluster: Cluster, now: number): Tombstone {
-  const expired = cluster.expiresAt !== undefined && now >= cluster.expiresAt;
-  const at = expired && cluster.expiresAt !== undefined ? cluster.expiresAt : now;
-  return {
-    token: cluster.token,
-    reason: expired ? "expired" : "deleted",
-    at,
-    forgetAt: at + rules.tokenTtlMs,
-  };
+/** What is kept of a token: a cluster, what is left of one, or nothing. */
+export type Kept = Cluster | Tombstone | undefined;
+
+export function isCluster(kept: Kept): kept is Cluster {
+  return kept !== undefined && "members" in kept;
+}
+
+/**
+ * What a token stands for now, collected or not: an expired cluster is its tombstone already, and a tombstone past
+ * its time is nothing.
+ */
+export function stateAt(rules: Rules, kept: Kept, now: number): Kept {
+  const state = isCluster(kept) && isExpired(kept, now) ? tombstoneOf(rules, kept, now) : kept;
+  return state !== undefined && !isCluster(state) && now >= state.forgetAt ? undefined : state;
+}
+
+/** What remains of a cluster that has expired, or is deleted now. */
+export function tombstoneOf(rules: Rules, { token, expiresAt }: Cluster, now: number): Tombstone {
+  const expired = expiresAt !== undefined && now >= expiresAt;
+  const at = expired ? expiresAt : now;
+  return { token, reason: expired ? "expired" : "deleted", at, forgetAt: at + rules.tokenTtlMs };
 }
 
 /** @throws RefusedError token_expired, token_retired or token_unknown. */

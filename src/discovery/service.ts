@@ -27,15 +27,18 @@ import { refuse } from "./refusal.ts";
 import {
   createCluster,
   createCustomCluster,
+  isCluster,
   isExpired,
+  type Kept,
   loseAnswer,
   type Rules,
   refuseGone,
   registerMember,
   removeMember,
+  stateAt,
   tombstoneOf,
 } from "./registry.ts";
-import type { Change, Store, StoreStats, Tombstone } from "./store.ts";
+import type { Change, Store, StoreStats } from "./store.ts";
 import { tokenHash } from "./token-hash.ts";
 import { Waits } from "./waits.ts";
 import { warningsOf } from "./warnings.ts";
@@ -74,18 +77,11 @@ export async function createDiscovery(options: DiscoveryOptions): Promise<Discov
   return new DiscoveryService(options, await options.store.lastIndex());
 }
 
-/** What a token stands for: a cluster, what is left of one, or nothing. */
-type State = Cluster | Tombstone | undefined;
-
 /** A token in memory. `newest` runs ahead of `durable` while a change of it is staged. */
 interface Entry {
   readonly token: Token;
-  durable: State;
-  newest: State;
-}
-
-function isCluster(state: State): state is Cluster {
-  return state !== undefined && "members" in state;
+  durable: Kept;
+  newest: Kept;
 }
 
 class DiscoveryService implements Discovery {
@@ -123,7 +119,7 @@ class DiscoveryService implements Discovery {
     this.#logger = (options.logger ?? silentLogger).named("discovery/service");
     this.#waits = new Waits(options.maxWaits ?? 100_000);
     this.#commits = new GroupCommit(options.store, lastIndex, {
-      committed: (changes, index) => this.#committed(changes, index),
+      committed: (changes) => this.#committed(changes),
       failed: (changes, error) => this.#failed(changes, error),
     });
     this.#collector = new Collector({
@@ -164,6 +160,7 @@ class DiscoveryService implements Discovery {
     this.#claimedDomains.add(domain);
     try {
       if ((await this.#store.loadByDomain(domain)) !== undefined) return taken();
+      this.#refuseWhenClosing();
       const moment = { now: this.#now(), nextIndex: this.#commits.nextIndex };
       const cluster = createCluster(this.#rules, this.#mintToken(), request, moment);
       await this.#stageNew(cluster);
@@ -185,7 +182,8 @@ class DiscoveryService implements Discovery {
   ): Promise<{ readonly cluster: Cluster; readonly created: boolean }> {
     return this.#decide(token, (entry) => {
       const now = this.#now();
-      const existing = this.#live(entry.newest, now);
+      const state = stateAt(this.#rules, entry.newest, now);
+      const existing = isCluster(state) ? state : undefined;
       const cluster = createCustomCluster(this.#rules, token, size, existing, {
         now,
         nextIndex: this.#commits.nextIndex,
@@ -218,8 +216,8 @@ class DiscoveryService implements Discovery {
   answerLost(token: Token, id: MemberId, createdIndex: number): void {
     if (this.#closing) return;
     this.#decide(token, (entry) => {
-      const before = this.#live(entry.newest, this.#now());
-      const after = before && loseAnswer(before, id, createdIndex);
+      const before = entry.newest;
+      const after = isCluster(before) ? loseAnswer(before, id, createdIndex) : undefined;
       if (after !== undefined) this.#stageSave(entry, after, this.#commits.nextIndex - 1);
     }).catch((error: unknown) => {
       if (error instanceof InvariantError) throw error;
@@ -329,14 +327,13 @@ class DiscoveryService implements Discovery {
     return { type: "gone", tombstone: tombstoneOf(this.#rules, cluster, this.#now()), index: this.index };
   }
 
-  #found(state: State): Found {
+  #found(durable: Kept): Found {
     const { index } = this;
+    const state = stateAt(this.#rules, durable, this.#now());
     if (state === undefined) return { type: "unknown", index };
-    if (!isCluster(state)) return { type: "gone", tombstone: state, index };
-    const now = this.#now();
-    if (isExpired(state, now))
-      return { type: "gone", tombstone: tombstoneOf(this.#rules, state, now), index };
-    return { type: "live", cluster: state, index };
+    return isCluster(state)
+      ? { type: "live", cluster: state, index }
+      : { type: "gone", tombstone: state, index };
   }
 
   onChange(listener: (change: ClusterChange) => void): () => void {
@@ -369,8 +366,8 @@ class DiscoveryService implements Discovery {
    * @returns once everything it was based on is durable; so does a refusal.
    */
   async #decide<T>(token: Token, decision: (entry: Entry) => T): Promise<T> {
-    this.#refuseWhenClosing();
     const entry = this.#resident(token) ?? this.#adopt(await this.#load(token));
+    this.#refuseWhenClosing();
     try {
       return decision(entry);
     } finally {
@@ -388,7 +385,7 @@ class DiscoveryService implements Discovery {
     this.#stage(entry, { type: "retire", cluster, tombstone }, tombstone, lastIndex);
   }
 
-  #stage(entry: Entry, change: Change, newest: State, lastIndex: number): void {
+  #stage(entry: Entry, change: Change, newest: Kept, lastIndex: number): void {
     const resident = this.#resident(entry.token);
     assert(resident === undefined || resident === entry, () => "one token has two entries in memory");
     entry.newest = newest;
@@ -396,7 +393,7 @@ class DiscoveryService implements Discovery {
     void this.#commits.stage(change, lastIndex);
   }
 
-  #committed(changes: readonly Change[], _index: number): void {
+  #committed(changes: readonly Change[]): void {
     // First all of the batch becomes visible, then those who watch are told: they may look at any of it.
     const events: ClusterChange[] = [];
     for (const change of changes) {
@@ -409,6 +406,8 @@ class DiscoveryService implements Discovery {
       entry.durable = change.type === "save" ? change.after : change.tombstone;
       if (entry.durable === entry.newest) {
         this.#dirty.delete(token);
+        // Its size is taken anew only when it comes in anew.
+        this.#cache.delete(token);
         this.#cache.set(token, entry);
       }
     }
@@ -478,15 +477,10 @@ class DiscoveryService implements Discovery {
     return loaded;
   }
 
-  #live(state: State, now: number): Cluster | undefined {
-    return isCluster(state) && !isExpired(state, now) ? state : undefined;
-  }
-
   /** @throws RefusedError token_expired, token_retired, token_unknown. */
   #mustBeLive({ newest }: Entry): Cluster {
-    const now = this.#now();
-    if (!isCluster(newest)) return refuseGone(newest);
-    return isExpired(newest, now) ? refuseGone(tombstoneOf(this.#rules, newest, now)) : newest;
+    const state = stateAt(this.#rules, newest, this.#now());
+    return isCluster(state) ? state : refuseGone(state);
   }
 
   #refuseWhenClosing(): void {
@@ -496,7 +490,7 @@ class DiscoveryService implements Discovery {
 }
 
 /** Roughly what a token weighs in memory, in bytes. */
-function estimateBytes(state: State): number {
+function estimateBytes(state: Kept): number {
   if (!isCluster(state)) return 256;
   return state.members.reduce(
     (sum, member) => sum + 400 + 4 * member.value.length,

@@ -52,6 +52,7 @@ export function migrate(
         "registry_newer",
         `registry ${path}: it has format ${version}, and this quorate knows formats up to ${newest}; start the newer quorate that wrote it, or give this one another --data`,
       );
+    if (version === newest) return;
     for (const { sql } of migrations.slice(version)) db.exec(sql);
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${newest}`);

@@ -11,6 +11,9 @@ export interface ClusterRow {
   readonly expires_at: number | null;
   readonly domain_path: string | null;
   readonly sealed_index: number | null;
+  readonly gone_reason: "expired" | "deleted" | null;
+  readonly gone_at: number | null;
+  readonly forget_at: number | null;
 }
 
 export interface MemberRow {
@@ -29,13 +32,6 @@ export interface RemovedRow {
   readonly removed_index: number;
   readonly member_id: string;
   readonly created_index: number;
-}
-
-export interface TombstoneRow {
-  readonly token: string;
-  readonly reason: "expired" | "deleted";
-  readonly gone_at: number;
-  readonly forget_at: number;
 }
 
 export function toCluster(
@@ -75,8 +71,11 @@ export function toRemoved(row: RemovedRow): RemovedMember {
   return { id: row.member_id as MemberId, createdIndex: row.created_index, removedIndex: row.removed_index };
 }
 
-export function toTombstone(row: TombstoneRow): Tombstone {
-  return { token: row.token as Token, reason: row.reason, at: row.gone_at, forgetAt: row.forget_at };
+/** @returns undefined for the row of a live cluster. */
+export function toTombstone(row: ClusterRow): Tombstone | undefined {
+  const { gone_reason: reason, gone_at: at, forget_at: forgetAt } = row;
+  if (reason === null || at === null || forgetAt === null) return undefined;
+  return { token: row.token as Token, reason, at, forgetAt };
 }
 
 /** `infra.example.com` as `com.example.infra` and back: in this order a domain stands before all below it. */

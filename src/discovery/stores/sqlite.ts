@@ -17,12 +17,12 @@ import {
   type MemberRow,
   type RemovedRow,
   reverseLabels,
-  type TombstoneRow,
   toCluster,
   toMember,
   toRemoved,
   toTombstone,
 } from "./sqlite-rows.ts";
+import { TokenIndex } from "./token-index.ts";
 
 /** How long to wait at start for a predecessor that is just ending, in milliseconds. */
 const LOCK_WAIT_MS = 3000;
@@ -132,6 +132,7 @@ class SqliteStore implements Store {
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #tokens: TokenIndex;
   #clusters: number;
   #members: number;
   #lastIndex: number;
@@ -140,9 +141,10 @@ class SqliteStore implements Store {
     this.#db = db;
     this.#path = path;
     this.#sql = prepareStatements(db);
+    this.#tokens = new TokenIndex(db);
     const counts = db
       .prepare<[], { clusters: number; members: number; last_index: number }>(
-        "SELECT (SELECT count(*) FROM clusters) AS clusters, (SELECT count(*) FROM members) AS members, last_index FROM registry",
+        "SELECT (SELECT count(*) FROM clusters WHERE gone_at IS NULL) AS clusters, (SELECT count(*) FROM members) AS members, last_index FROM registry",
       )
       .get();
     this.#clusters = counts?.clusters ?? 0;
@@ -156,10 +158,9 @@ class SqliteStore implements Store {
 
   load(token: Token): Promise<Cluster | Tombstone | undefined> {
     return settle(this.#path, () => {
-      const row = this.#sql.clusterByToken.get(token);
-      if (row !== undefined) return this.#whole(row);
-      const tombstone = this.#sql.tombstone.get(token);
-      return tombstone && toTombstone(tombstone);
+      const createdIndex = this.#tokens.find(token);
+      const row = createdIndex === undefined ? undefined : this.#sql.cluster.get(createdIndex);
+      return row && (toTombstone(row) ?? this.#whole(row));
     });
   }
 
@@ -194,6 +195,7 @@ class SqliteStore implements Store {
             clusters--;
           }
         }
+        this.#tokens.advance();
         this.#sql.setLastIndex.run(index);
       });
       this.#lastIndex = index;
@@ -210,7 +212,12 @@ class SqliteStore implements Store {
     return settle(this.#path, () => {
       let forgotten = 0;
       this.#transact(() => {
-        forgotten = this.#sql.forget.run(now, limit).changes;
+        const rows = this.#sql.forgettable.all(now, limit);
+        for (const { token, created_index } of rows) {
+          this.#sql.deleteCluster.run(created_index);
+          this.#tokens.drop(token, created_index);
+        }
+        forgotten = rows.length;
       });
       return forgotten;
     });
@@ -256,8 +263,10 @@ class SqliteStore implements Store {
     try {
       work();
       this.#sql.commit.run();
+      this.#tokens.committed();
     } catch (error) {
       // Some errors (full disk, failed I/O) have rolled back already.
+      this.#tokens.rolledBack();
       if (this.#db.inTransaction) this.#sql.rollback.run();
       throw error;
     }
@@ -267,8 +276,6 @@ class SqliteStore implements Store {
   #save(before: Cluster | undefined, after: Cluster): number {
     const sql = this.#sql;
     if (before === undefined) {
-      // A name that someone chose may come back after its end; a minted token never does.
-      if (after.kind === "custom") sql.unbury.run(after.token);
       sql.insertCluster.run(
         after.createdIndex,
         after.token,
@@ -279,6 +286,8 @@ class SqliteStore implements Store {
         after.domain === undefined ? null : reverseLabels(after.domain),
         after.sealedIndex ?? null,
       );
+      if (after.kind === "minted") this.#tokens.addMinted(after.token, after.createdIndex);
+      else this.#tokens.addCustom(after.token, after.createdIndex);
     } else if (before.sealedIndex !== after.sealedIndex) {
       sql.seal.run(after.sealedIndex ?? null, after.createdIndex);
     }
@@ -318,9 +327,11 @@ class SqliteStore implements Store {
     }
   }
 
-  #retire(cluster: Cluster, tombstone: Tombstone): void {
-    this.#sql.deleteCluster.run(cluster.createdIndex);
-    this.#sql.bury.run(tombstone.token, tombstone.reason, tombstone.at, tombstone.forgetAt);
+  /** The row stays as the tombstone: what is created together goes together, and so few pages are touched. */
+  #retire(cluster: Cluster, { reason, at, forgetAt }: Tombstone): void {
+    if (cluster.members.length > 0) this.#sql.deleteMembers.run(cluster.createdIndex);
+    if (cluster.removed.length > 0) this.#sql.deleteRemoved.run(cluster.createdIndex);
+    this.#sql.bury.run(reason, at, forgetAt, cluster.createdIndex);
   }
 
   #whole(row: ClusterRow): Cluster {
@@ -340,20 +351,20 @@ function prepareStatements(db: Database.Database) {
     rollback: db.prepare("ROLLBACK"),
     setLastIndex: db.prepare<[number]>("UPDATE registry SET last_index = ?"),
     probe: db.prepare("UPDATE registry SET probes = probes + 1"),
-    clusterByToken: db.prepare<[string], ClusterRow>("SELECT * FROM clusters WHERE token = ?"),
+    cluster: db.prepare<[number], ClusterRow>("SELECT * FROM clusters WHERE created_index = ?"),
     clusterByDomain: db.prepare<[string], ClusterRow>("SELECT * FROM clusters WHERE domain_path = ?"),
     domainBetween: db.prepare<[string, string]>(
       "SELECT 1 FROM clusters WHERE domain_path > ? AND domain_path < ? LIMIT 1",
     ),
     page: db.prepare<[number, number], ClusterRow>(
-      "SELECT * FROM clusters WHERE created_index > ? ORDER BY created_index LIMIT ?",
+      "SELECT * FROM clusters WHERE created_index > ? AND gone_at IS NULL ORDER BY created_index LIMIT ?",
     ),
     expired: db.prepare<[number, number], ClusterRow>(
-      "SELECT * FROM clusters WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
+      "SELECT * FROM clusters WHERE expires_at <= ? AND gone_at IS NULL ORDER BY expires_at LIMIT ?",
     ),
     insertCluster: db.prepare<
       [number, string, string, number, number, number | null, string | null, number | null]
-    >("INSERT INTO clusters VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+    >("INSERT INTO clusters VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)"),
     seal: db.prepare<[number | null, number]>("UPDATE clusters SET sealed_index = ? WHERE created_index = ?"),
     deleteCluster: db.prepare<[number]>("DELETE FROM clusters WHERE created_index = ?"),
     members: db.prepare<[number], MemberRow>(
@@ -372,13 +383,13 @@ function prepareStatements(db: Database.Database) {
     insertRemoved: db.prepare<[number, number, string, number]>(
       "INSERT INTO removed_members VALUES (?, ?, ?, ?)",
     ),
-    tombstone: db.prepare<[string], TombstoneRow>("SELECT * FROM tombstones WHERE token = ?"),
-    bury: db.prepare<[string, string, number, number]>(
-      "INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, ?)",
+    bury: db.prepare<[string, number, number, number]>(
+      "UPDATE clusters SET gone_reason = ?, gone_at = ?, forget_at = ?, domain_path = NULL WHERE created_index = ?",
     ),
-    unbury: db.prepare<[string]>("DELETE FROM tombstones WHERE token = ?"),
-    forget: db.prepare<[number, number]>(
-      "DELETE FROM tombstones WHERE token IN (SELECT token FROM tombstones WHERE forget_at <= ? LIMIT ?)",
+    deleteMembers: db.prepare<[number]>("DELETE FROM members WHERE cluster = ?"),
+    deleteRemoved: db.prepare<[number]>("DELETE FROM removed_members WHERE cluster = ?"),
+    forgettable: db.prepare<[number, number], ClusterRow>(
+      "SELECT * FROM clusters WHERE forget_at <= ? ORDER BY forget_at LIMIT ?",
     ),
   };
 }
