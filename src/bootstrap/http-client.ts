@@ -118,7 +118,9 @@ const REASONS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate's authority is unknown here; give it with --ca-file",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate's authority is unknown here; give it with --ca-file",
   CERT_HAS_EXPIRED: "its certificate has expired",
-  EPROTO: "it does not speak TLS there, or not a version known here",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+  ERR_SSL_WRONG_VERSION_NUMBER: "it does not speak TLS there; is it http?",
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it wants a client certificate: --cert-file and --key-file",
 };
 
 /** fetch wraps what happened, sometimes twice, and a name with several addresses fails once for each. */

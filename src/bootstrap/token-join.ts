@@ -41,8 +41,7 @@ export interface JoinRequest {
 }
 
 export interface Progress {
-  /** Undefined until the service has said it. */
-  readonly size: number | undefined;
+  readonly size: number;
   /** Names of the members registered so far, in order. */
   readonly names: readonly string[];
 }
@@ -66,6 +65,7 @@ export class TokenJoin {
   #asked: Ask = { type: "size" };
   #size: number | undefined;
   #nodes: readonly TokenNode[] = [];
+  #listed = false;
   /** The event of our own registration in this process. */
   #registeredIndex: number | undefined;
   /** An attempt to register had no answer: it may have been stored. */
@@ -80,7 +80,9 @@ export class TokenJoin {
     this.#value = memberValue(request.name, request.peerUrls);
   }
 
-  get progress(): Progress {
+  /** Undefined until the service has listed the members. */
+  get progress(): Progress | undefined {
+    if (this.#size === undefined || !this.#listed) return undefined;
     return {
       size: this.#size,
       names: this.#voters().map((node) => node.value.slice(0, Math.max(0, node.value.indexOf("=")))),
@@ -166,7 +168,7 @@ export class TokenJoin {
         this.#size = readSize(answer.node.value);
         return this.#ask({ type: "list" });
       case "list":
-        return this.#listed(answer);
+        return this.#list(answer);
       case "register":
         this.#registeredIndex = answer.node.createdIndex;
         return this.#ask({ type: "watchSelf", id: asked.id, waitIndex: this.#registeredIndex });
@@ -179,8 +181,9 @@ export class TokenJoin {
     }
   }
 
-  #listed(answer: Answer & { readonly type: "node" }): Step {
+  #list(answer: Answer & { readonly type: "node" }): Step {
     this.#nodes = answer.children.toSorted((a, b) => a.createdIndex - b.createdIndex);
+    this.#listed = true;
     const size = this.#size ?? 0;
     const own = this.#nodes.find((node) => node.id === this.#id);
     if (own !== undefined && own.value !== this.#value) throw duplicateId(this.#id, `${own.value} holds it`);

@@ -42,8 +42,8 @@ export async function joinByToken(
     let shown = "";
     for (;;) {
       const { progress } = join;
-      const now = JSON.stringify(progress);
-      if (now !== shown && progress.size !== undefined) watcher.progress(progress);
+      const now = JSON.stringify(progress ?? "");
+      if (progress !== undefined && now !== shown) watcher.progress(progress);
       shown = now;
       switch (step.type) {
         case "ask":

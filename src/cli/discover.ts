@@ -140,10 +140,9 @@ function noteEarlierRegistration(line: ProgressLine, name: string): void {
 }
 
 function sentence({ size, names }: Progress): string {
-  const total = size ?? 0;
-  const missing = total - names.length;
+  const missing = size - names.length;
   const who = names.length === 0 ? "" : ` (${names.join(", ")})`;
-  return `${names.length} of ${total} members registered${who}${missing > 0 ? `, waiting for ${missing} more` : ""}`;
+  return `${names.length} of ${size} members registered${who}${missing > 0 ? `, waiting for ${missing} more` : ""}`;
 }
 
 /** A signal that is aborted by Ctrl-C, by SIGTERM, or when the time is up. */

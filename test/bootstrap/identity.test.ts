@@ -1,6 +1,6 @@
 /** Ids against values that real etcd members computed, and against a second SHA-1. */
 import { createHash } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { clusterId, formatId, memberId } from "../../src/bootstrap/identity.ts";
 
