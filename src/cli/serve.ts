@@ -151,7 +151,7 @@ async function openHttp(
     services: {
       discovery,
       logger: logger.named("http"),
-      metrics: createHttpMetrics(discovery),
+      metrics: createHttpMetrics(discovery, dns === undefined ? undefined : () => dns.stats),
       clients,
       urls: createPublicUrls(
         options.publicUrl,

@@ -3,7 +3,9 @@
  * dashboards keep working; everything else begins with `quorate_`.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { DnsStats } from "../../dns/start.ts";
 import type { Discovery } from "../discovery.ts";
+import { registerDnsMetrics } from "./dns-metrics.ts";
 
 export type Endpoint = "new" | "token" | "health";
 
@@ -23,7 +25,8 @@ export interface HttpMetrics {
   readonly contentType: string;
 }
 
-export function createHttpMetrics(discovery: Discovery): HttpMetrics {
+/** @param dns What the DNS server counts; undefined: none is served. */
+export function createHttpMetrics(discovery: Discovery, dns?: () => DnsStats): HttpMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -92,6 +95,7 @@ export function createHttpMetrics(discovery: Discovery): HttpMetrics {
     }),
   ];
   for (const gauge of gauges) registry.registerMetric(gauge);
+  if (dns !== undefined) registerDnsMetrics(registry, dns);
 
   // Looking labels up costs more than counting: keep what was looked up. Methods and codes are few.
   const children = new Map<string, { inc(): void }>();

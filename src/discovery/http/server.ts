@@ -73,10 +73,13 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
       v2Error("invalidField", error instanceof Error ? error.message : "bad request", options.index()),
   });
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    // HTTP/1.0, as simple health probes still speak it, has no Host header.
+    // HTTP/1.0, as simple health probes still speak it, has no Host header: the address it came to stands in.
     if (incoming.headers.host === undefined && incoming.httpVersion === "1.0") {
-      incoming.headers.host = "localhost";
+      const { localAddress = "localhost", localPort } = incoming.socket;
+      incoming.headers.host = `${hostText(localAddress)}:${localPort}`;
     }
+    // `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7).
+    if (incoming.url === "*" && incoming.method === "OPTIONS") incoming.url = "/";
     if (closing) outgoing.shouldKeepAlive = false;
     void listener(incoming, outgoing);
   };

@@ -4,7 +4,7 @@
  */
 import { type Cluster, initialCluster, isSealed, roleOf, votersOf } from "../cluster.ts";
 import { warningsOf } from "../warnings.ts";
-import type { HttpContext, HttpServices } from "./context.ts";
+import type { HttpContext } from "./context.ts";
 import { warningHeader } from "./warning-header.ts";
 
 export const STATUS_TYPE = "application/vnd.quorate+json";
@@ -45,12 +45,13 @@ export function wantsStatus(c: HttpContext, parameters: URLSearchParams): boolea
   return parameters.has("status") || (c.req.header("accept")?.includes(STATUS_TYPE) ?? false);
 }
 
-export function answerStatus(services: HttpServices, cluster: Cluster): Response {
+/** @param index Up to which `cluster` is known. */
+export function answerStatus(cluster: Cluster, index: number): Response {
   const status = statusOf(cluster, warningsOf(cluster));
   return new Response(`${JSON.stringify(status, undefined, 2)}\n`, {
     headers: {
       "Content-Type": STATUS_TYPE,
-      "X-Etcd-Index": String(services.discovery.index),
+      "X-Etcd-Index": String(index),
       "Cache-Control": "no-store",
       Vary: "Accept",
       ...warningHeader(status.warnings),

@@ -2,8 +2,11 @@
  * `/TOKEN`, `/TOKEN/MEMBER`, `/TOKEN/_config/size` and, on the same handlers, the custom form below `/v2/keys`:
  * etcd's v2 keys as far as its discovery client uses them.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Cluster } from "../cluster.ts";
 import type { Found } from "../discovery.ts";
+import { refuseGone } from "../registry.ts";
+import type { Tombstone } from "../store.ts";
 import type { HttpContext, HttpHandler, HttpServices } from "./context.ts";
 import { connectionOf } from "./context.ts";
 import { customTokensRefusal, putSize } from "./custom-keys.ts";
@@ -28,10 +31,11 @@ import { warningHeader } from "./warning-header.ts";
 /** Parameters of etcd's v2 API that would change what a registration means, and are not part of discovery. */
 const UNSUPPORTED = ["ttl", "prevValue", "prevIndex", "dir", "refresh"] as const;
 
-/** A live cluster and what of it is asked for. */
+/** A live cluster, what of it is asked for, and the index up to which it is known. */
 interface Located {
   readonly key: KeyName;
   readonly cluster: Cluster;
+  readonly index: number;
 }
 
 /** The handler of every path that names a token or something below one. */
@@ -50,15 +54,16 @@ const index = (services: HttpServices): number => services.discovery.index;
 
 async function read(services: HttpServices, c: HttpContext): Promise<Response> {
   const parameters = queryOf(c);
-  const { key, cluster } = await locate(services, c);
+  const located = await locate(services, c);
+  const { key, cluster } = located;
   if (booleanParameter(parameters, "wait") && c.req.method === "GET") {
+    if (key.node.type === "none") throw new V2Refusal("keyNotFound", missing(key));
     return answerPoll(services, c, key, parameters);
   }
-  if (key.node.type === "directory" && wantsStatus(c, parameters)) {
-    return answerStatus(services, cluster);
-  }
-  const sorted = booleanParameter(parameters, "sorted");
-  return answer(services, 200, "get", nodeOf(key, cluster, sorted));
+  if (key.node.type === "directory" && wantsStatus(c, parameters))
+    return answerStatus(cluster, located.index);
+  // The index of what was read, not of now: etcd waits from the one after it, and must miss nothing in between.
+  return answer(200, "get", nodeOf(key, cluster, booleanParameter(parameters, "sorted")), located.index);
 }
 
 function nodeOf(key: KeyName, cluster: Cluster, sorted: boolean): V2Node {
@@ -95,7 +100,7 @@ function boundedReads(services: HttpServices, handler: (c: HttpContext) => Promi
 
 async function put(services: HttpServices, c: HttpContext): Promise<Response> {
   const [key] = namesOf(services, c).toReversed();
-  if (key === undefined) throw new V2Refusal("keyNotFound", pathOf(c.req.raw.url));
+  if (key === undefined) return refuseGone(undefined);
   const query = queryOf(c);
   const form = await formOf(c);
   const parameter = (name: string): string | null => form.get(name) ?? query.get(name);
@@ -138,7 +143,8 @@ async function register(
   if (prevExist === true) {
     const found = await discovery.find(key.token);
     if (found.type !== "live" || !found.cluster.members.some((member) => member.id === id)) {
-      throw new V2Refusal("keyNotFound", found.type === "live" ? missing(key) : goneCause(key, found));
+      if (found.type !== "live") refuseGone(tombstoneIn(found));
+      throw new V2Refusal("keyNotFound", missing(key));
     }
   }
   const path = pathOf(c.req.raw.url);
@@ -150,14 +156,14 @@ async function register(
     discoveryUrls: services.urls.candidates(c, path.slice(0, path.lastIndexOf("/")), foreignQuery(c)),
   });
   metrics.registered(registration.role, registration.created);
+  // The commit held the event loop: a client that went away meanwhile is seen by the next look at its socket.
+  await nextTurn();
   whenAnswerIsLost(c, () => {
     metrics.answerLost();
     discovery.answerLost(key.token, id, registration.member.createdIndex);
   });
-  return answer(services, 201, "create", memberNode(key, registration.member), {
-    "X-Etcd-Index": String(registration.index),
-    ...warningHeader(registration.warnings),
-  });
+  const node = memberNode(key, registration.member);
+  return answer(201, "create", node, registration.index, warningHeader(registration.warnings));
 }
 
 /** Calls back when the connection breaks, or has broken already, before the answer went out. */
@@ -189,13 +195,14 @@ async function remove(services: HttpServices, c: HttpContext): Promise<Response>
   const { node } = key;
   if (node.type === "directory") {
     const retired = await services.discovery.retire(key.token);
-    const before = directoryNode(key, retired.cluster, false);
-    return answer(services, 200, "delete", deleted(before, retired.index), {}, before);
+    // etcd shows a deleted directory without what was in it.
+    const before = directoryNode(key, { ...retired.cluster, members: [] }, false);
+    return answer(200, "delete", deleted(before, retired.index), retired.index, {}, before);
   }
   if (node.type === "member") {
     const removed = await services.discovery.remove(key.token, node.id);
     const before = memberNode(key, removed.member);
-    return answer(services, 200, "delete", deleted(before, removed.index), {}, before);
+    return answer(200, "delete", deleted(before, removed.index), removed.index, {}, before);
   }
   nodeOf(key, cluster, false);
   throw new V2Refusal("readOnly", "the size of a token cannot be changed; get a new token instead");
@@ -215,23 +222,22 @@ function namesOf(services: HttpServices, c: HttpContext): readonly KeyName[] {
   return names;
 }
 
-/** @throws V2Refusal keyNotFound: every miss has the same shape. */
+/** @throws RefusedError saying that there is no such token, or since when: every miss has the same shape. */
 async function locate(services: HttpServices, c: HttpContext): Promise<Located> {
-  let cause: string | undefined;
+  let tombstone: Tombstone | undefined;
   for (const key of namesOf(services, c)) {
     const found = await services.discovery.find(key.token);
-    if (found.type === "live") return { key, cluster: found.cluster };
-    if (cause === undefined || found.type === "gone") cause = goneCause(key, found);
+    if (found.type === "live") return { key, cluster: found.cluster, index: found.index };
+    tombstone ??= tombstoneIn(found);
   }
-  throw new V2Refusal("keyNotFound", cause ?? pathOf(c.req.raw.url).slice(0, 80));
+  return refuseGone(tombstone);
 }
 
-function goneCause(key: KeyName, found: Exclude<Found, { type: "live" }>): string {
-  if (found.type === "unknown") return key.key;
-  const at = new Date(found.tombstone.at).toISOString();
-  return `${key.key}: the token ${found.tombstone.reason === "expired" ? "expired" : "was deleted"} at ${at}; get a new one from /new`;
+function tombstoneIn(found: Found): Tombstone | undefined {
+  return found.type === "gone" ? found.tombstone : undefined;
 }
 
+/** etcd's cause of a missing key is the key. */
 function missing(key: KeyName): string {
   const { node } = key;
   return node.type === "member"
@@ -244,10 +250,10 @@ function missing(key: KeyName): string {
 // ---- answering
 
 function answer(
-  services: HttpServices,
   status: 200 | 201,
   action: V2Action,
   node: V2Node,
+  atIndex: number,
   headers: Readonly<Record<string, string>> = {},
   prevNode?: V2Node,
 ): Response {
@@ -255,7 +261,7 @@ function answer(
     status,
     headers: {
       "Content-Type": JSON_TYPE,
-      "X-Etcd-Index": String(index(services)),
+      "X-Etcd-Index": String(atIndex),
       "Cache-Control": "no-store",
       ...headers,
     },
