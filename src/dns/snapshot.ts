@@ -4,10 +4,12 @@
  * of that time, not the registry's size.
  */
 import type { Cluster, Token } from "../discovery/cluster.ts";
-import type { Discovery } from "../discovery/discovery.ts";
+import type { ClusterSource } from "./responder.ts";
 
 /** The moment is the first `next()`. Clusters come by createdIndex, those retired meanwhile at the end. */
-export async function* snapshotOf(discovery: Pick<Discovery, "all" | "onChange">): AsyncGenerator<Cluster> {
+export async function* snapshotOf(
+  discovery: Pick<ClusterSource, "all" | "onChange">,
+): AsyncGenerator<Cluster> {
   /** As of the moment; undefined: not there yet. */
   const then = new Map<Token, Cluster | undefined>();
   let passedIndex = 0;
@@ -27,4 +29,18 @@ export async function* snapshotOf(discovery: Pick<Discovery, "all" | "onChange">
   } finally {
     unsubscribe();
   }
+}
+
+/** The same registry, whose `all` is a snapshot. */
+export function snapshotting(discovery: ClusterSource): ClusterSource {
+  return {
+    get index() {
+      return discovery.index;
+    },
+    findByLabel: (label) => discovery.findByLabel(label),
+    findByDomain: (domain) => discovery.findByDomain(domain),
+    domainBelow: (domain) => discovery.domainBelow(domain),
+    all: () => snapshotOf(discovery),
+    onChange: (listener) => discovery.onChange(listener),
+  };
 }

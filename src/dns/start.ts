@@ -24,7 +24,7 @@ import {
 } from "./responder.ts";
 import { createTcpServer, type TcpServer } from "./server-tcp.ts";
 import { createUdpServer, type UdpServer } from "./server-udp.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { snapshotting } from "./snapshot.ts";
 import { createTransfers } from "./transfer.ts";
 
 /** Where a socket is or should be: an IP address (or a name of this machine) and a port. */
@@ -108,16 +108,7 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
   };
   const responder: Responder = createResponder({
     ...options,
-    discovery: {
-      get index() {
-        return discovery.index;
-      },
-      findByLabel: (label) => discovery.findByLabel(label),
-      findByDomain: (domain) => discovery.findByDomain(domain),
-      domainBelow: (domain) => discovery.domainBelow(domain),
-      all: () => snapshotOf(discovery),
-      onChange: (listener) => discovery.onChange(listener),
-    },
+    discovery: snapshotting(discovery),
     onNotify: (message) => {
       const query = readQuery(message);
       const ours = responder.zoneNamed(questionLabels(message).join(".")) !== undefined;
