@@ -53,7 +53,8 @@ const recordsOf = (messages: readonly Buffer[]): Answer[] =>
 const show = (record: Answer): string => {
   if (record.type === "SOA") return `${record.name} SOA ${record.data.serial}`;
   if (record.type === "SRV") return `${record.name} SRV ${record.data.port} ${record.data.target}`;
-  return "data" in record ? `${record.name} ${record.type} ${String(record.data)}` : record.name;
+  const data = "data" in record ? record.data : undefined;
+  return `${record.name} ${record.type} ${Array.isArray(data) ? data.join(",") : JSON.stringify(data)}`;
 };
 
 test("an AXFR has the SOA first and last, and every record between", async () => {
@@ -67,14 +68,14 @@ test("an AXFR has the SOA first and last, and every record between", async () =>
   expect(messages[0]?.readUInt16BE(2)).toBe(0x8400);
   expect(recordsOf(messages).map(show)).toEqual([
     "example.com SOA 4",
-    "example.com NS ns.example.com",
+    'example.com NS "ns.example.com"',
     "example.com TXT size=2,registered=2,sealed=true",
     "_etcd-server._tcp.example.com SRV 2380 infra0.example.com",
     "_etcd-server._tcp.example.com SRV 2380 infra1.example.com",
     "_etcd-client._tcp.example.com SRV 2379 infra0.example.com",
     "_etcd-client._tcp.example.com SRV 2379 infra1.example.com",
-    "infra0.example.com A 10.0.1.10",
-    "infra1.example.com A 10.0.1.11",
+    'infra0.example.com A "10.0.1.10"',
+    'infra1.example.com A "10.0.1.11"',
     "example.com SOA 4",
   ]);
   expect(transfers.completed).toBe(1);
