@@ -2,12 +2,14 @@
 import { join } from "node:path";
 import type { EtcdBinaries } from "./binaries.ts";
 import { freePort, type Lab, type Place } from "./lab.ts";
-import type { Program } from "./program.ts";
+import { PATIENCE_MS, type Program } from "./program.ts";
 
 export const READY: RegExp = /ready to serve client requests/;
 export const PROXY_READY: RegExp = /v2 proxy started listening on client requests/;
 /** A member has registered and knows itself in the list: 3.4 and 3.5 word it differently. */
 export const REGISTERED: RegExp = /found self (\S+ in the cluster|from discovery server)/;
+/** Exits because its id is taken: the words of 3.4 and of 3.5. */
+export const DUPLICATE: RegExp = /has previously registered with discovery|discovery: found duplicate id/;
 /** A member waits for others. */
 export const WAITING: RegExp = /found \d+ peer\(s\), waiting|found peers from discovery server; waiting/;
 
@@ -18,8 +20,10 @@ export interface MemberOptions {
   /** Keep these to start the same member again. */
   readonly clientPort?: number;
   readonly peerPort?: number;
-  /** Host part of its URLs. */
+  /** The address it listens on. */
   readonly host?: string;
+  /** The name or address in the URLs it advertises; `host` without. */
+  readonly advertised?: string;
   readonly scheme?: "http" | "https";
   readonly dataDir?: string;
   readonly place?: Place;
@@ -41,11 +45,18 @@ export async function startMember(lab: Lab, etcd: EtcdBinaries, options: MemberO
   const clientPort = options.clientPort ?? (await freePort());
   const peerPort = options.peerPort ?? (await freePort());
   const dataDir = options.dataDir ?? join(lab.dir, `${name}-${peerPort}`);
-  const clientUrl = `${scheme}://${host}:${clientPort}`;
-  const peerUrl = `${scheme}://${host}:${peerPort}`;
+  const { advertised = host } = options;
+  const clientUrl = `${scheme}://${advertised}:${clientPort}`;
+  const peerUrl = `${scheme}://${advertised}:${peerPort}`;
   const args = ["--name", name, "--data-dir", dataDir, "--enable-v2=true"];
-  args.push("--listen-client-urls", clientUrl, "--advertise-client-urls", clientUrl);
-  args.push("--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl, ...flags);
+  args.push(
+    "--listen-client-urls",
+    `${scheme}://${host}:${clientPort}`,
+    "--advertise-client-urls",
+    clientUrl,
+  );
+  args.push("--listen-peer-urls", `${scheme}://${host}:${peerPort}`);
+  args.push("--initial-advertise-peer-urls", peerUrl, ...flags);
   const program = lab.start(`${name} (etcd ${etcd.version})`, etcd.etcd, args, { place });
   return { name, program, clientUrl, peerUrl, clientPort, peerPort, dataDir };
 }
@@ -76,7 +87,13 @@ export async function allReady(members: readonly Member[]): Promise<void> {
   await Promise.all(members.map(async (member) => member.program.says(READY)));
 }
 
-/** etcdctl against these members, over the v3 API or the v2 one. @returns what it printed. */
+/** What etcd answers while it elects a leader, which a busy machine or the end of a member makes it do at any time. */
+const ELECTING = /etcdserver: (request timed out|leader changed|no leader)|raft: stopped|Raft Internal Error/;
+
+/**
+ * etcdctl against these members, over the v3 API or the v2 one; asked again while they elect a leader.
+ * @returns what it printed.
+ */
 export async function etcdctl(
   lab: Lab,
   etcd: EtcdBinaries,
@@ -84,9 +101,14 @@ export async function etcdctl(
   api: "2" | "3",
   ...args: readonly string[]
 ): Promise<string> {
-  return lab.ok(etcd.etcdctl, [`--endpoints=${endpoints.join(",")}`, ...args], {
-    env: { ETCDCTL_API: api },
-  });
+  const deadline = Date.now() + PATIENCE_MS;
+  const argv = [`--endpoints=${endpoints.join(",")}`, ...args];
+  for (;;) {
+    const { code, output } = await lab.run(etcd.etcdctl, argv, { env: { ETCDCTL_API: api } });
+    if (code === 0) return output.trimEnd();
+    if (!ELECTING.test(output) || Date.now() > deadline)
+      throw new Error(`etcdctl ${argv.join(" ")} ended with ${code}\n${output}`);
+  }
 }
 
 /** Puts through the first member and gets from the last, over both APIs; throws unless it is the same. */

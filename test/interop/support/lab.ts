@@ -30,8 +30,10 @@ let nextPort = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT))
 /** A TCP port of 127.0.0.1 that nobody listens on, and that this process has not handed out lately. */
 export async function freePort(): Promise<number> {
   for (let tried = FIRST_PORT; tried <= LAST_PORT; tried++) {
-    nextPort = nextPort >= LAST_PORT ? FIRST_PORT : nextPort + 1;
-    if (await canListen(nextPort)) return nextPort;
+    // Taken before the await: several may be looking at once.
+    const port = nextPort;
+    nextPort = port >= LAST_PORT ? FIRST_PORT : port + 1;
+    if (await canListen(port)) return port;
   }
   throw new Error(`no free port in ${FIRST_PORT}..${LAST_PORT}`);
 }

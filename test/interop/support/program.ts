@@ -12,6 +12,7 @@ export const PATIENCE_MS = 60_000;
 const STOP_GRACE_MS = 10_000;
 /** As much of a program's output as a failure message carries. */
 const TAIL_LINES = 30;
+const TAIL_COLUMNS = 400;
 
 export class Program {
   readonly name: string;
@@ -57,7 +58,8 @@ export class Program {
 
   /** The last lines, for the person who reads a failure. */
   tail(): string {
-    return `--- ${this.name}\n${this.output.trimEnd().split("\n").slice(-TAIL_LINES).join("\n")}`;
+    const lines = this.output.trimEnd().split("\n").slice(-TAIL_LINES);
+    return [`--- ${this.name}`, ...lines.map((line) => line.slice(0, TAIL_COLUMNS))].join("\n");
   }
 
   /**

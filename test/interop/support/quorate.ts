@@ -6,7 +6,7 @@ import type { Program } from "./program.ts";
 const ROOT = join(import.meta.dirname, "../../..");
 const NODE = join(ROOT, "node_modules/node/bin/node");
 const MAIN = join(ROOT, "src/main.ts");
-const SERVING = /"msg":"serving HTTP"/;
+const SERVING = /ready to serve discovery requests/;
 
 export interface QuorateOptions {
   readonly flags?: readonly string[];
