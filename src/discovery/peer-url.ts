@@ -20,7 +20,7 @@ export interface PeerUrl {
 }
 
 const SHAPE = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i;
-const AUTHORITY = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/;
+const AUTHORITY = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/;
 const PORT_MAX = 65_535;
 /** RFC 1035 §2.3.4, in characters without the final dot. */
 const HOST_NAME_LENGTH_MAX = 253;
