@@ -7,7 +7,7 @@
  * once they differ. So dropping costs one addition, and an answer computed from what was read before a change can
  * never be taken for one after it, however late it comes.
  *
- * The places are a set-associative table, as in a processor's cache: the hash of the question names a set of four
+ * The places are a set-associative table, as in a processor's cache: the hash of the question names a set of eight
  * places. It is bounded by its making, needs no list to be kept in order, and makes no garbage when it answers.
  */
 import type { Answer } from "./reply.ts";
@@ -15,7 +15,7 @@ import type { Answer } from "./reply.ts";
 /** Entries that could be kept if the bytes allow: a question of 60 bytes and its answer take some 300. */
 const PLACES = 65_536;
 /** The first place of a set is for names that do not exist: a flood of random ones pushes out only its like. */
-const PLACES_PER_SET = 4;
+const PLACES_PER_SET = 8;
 const BYTES_MAX = 32 * 1024 * 1024;
 /** A larger answer (of some fifty members) is made anew each time. */
 const ENTRY_BYTES_MAX = 8192;
@@ -32,7 +32,6 @@ const LOWER = Uint8Array.from({ length: 256 }, (_value, byte) =>
 export const UNCHANGING = 0;
 
 interface Entry {
-  readonly hash: number;
   readonly answer: Answer;
   readonly questionEnd: number;
   readonly scope: number;
@@ -46,6 +45,8 @@ export interface AnswerCacheLimits {
 
 export class AnswerCache {
   readonly #places: (Entry | undefined)[];
+  /** Of the entry in each place: eight neighbours are compared faster than eight objects are visited. */
+  readonly #hashes: Uint32Array;
   readonly #bytesMax: number;
   readonly #generations = new Uint32Array(GENERATIONS);
   readonly #seed: number;
@@ -58,6 +59,7 @@ export class AnswerCache {
   constructor(seed: number, limits: AnswerCacheLimits = { places: PLACES, bytesMax: BYTES_MAX }) {
     this.#seed = seed;
     this.#places = Array.from({ length: limits.places }, () => undefined);
+    this.#hashes = new Uint32Array(limits.places);
     this.#bytesMax = limits.bytesMax;
   }
 
@@ -71,13 +73,9 @@ export class AnswerCache {
     const hash = this.#hash(message, questionEnd);
     const first = this.#setOf(hash);
     for (let place = first; place < first + PLACES_PER_SET; place++) {
+      if (this.#hashes[place] !== hash) continue;
       const entry = this.#places[place];
-      if (
-        entry !== undefined &&
-        entry.hash === hash &&
-        this.#isCurrent(entry) &&
-        isSameQuestion(entry, message, questionEnd)
-      ) {
+      if (entry !== undefined && this.#isCurrent(entry) && isSameQuestion(entry, message, questionEnd)) {
         return entry.answer;
       }
     }
@@ -95,7 +93,8 @@ export class AnswerCache {
     const hash = this.#hash(answer.wire, questionEnd);
     const place = denied ? this.#setOf(hash) : this.#placeFor(hash, questionEnd, answer);
     this.#empty(place);
-    this.#places[place] = { hash, answer, questionEnd, scope, generation };
+    this.#places[place] = { answer, questionEnd, scope, generation };
+    this.#hashes[place] = hash;
     this.#bytes += answer.wire.length;
     while (this.#bytes > this.#bytesMax) {
       this.#empty(this.#hand);
@@ -131,7 +130,7 @@ export class AnswerCache {
     for (let place = first + 1; place < first + PLACES_PER_SET; place++) {
       const entry = this.#places[place];
       if (entry === undefined || !this.#isCurrent(entry)) best = place;
-      else if (entry.hash === hash && isSameQuestion(entry, answer.wire, questionEnd)) return place;
+      else if (this.#hashes[place] === hash && isSameQuestion(entry, answer.wire, questionEnd)) return place;
     }
     return best;
   }

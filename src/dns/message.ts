@@ -7,7 +7,7 @@
 import ipaddr from "ipaddr.js";
 import { assert, unreachable } from "../lib/assert.ts";
 import { CLASS, FLAG, HEADER_BYTES, MESSAGE_BYTES_MAX, TYPE } from "./protocol.ts";
-import { uint16 } from "./query.ts";
+import { questionLabels, UNUSABLE_LABEL, uint16 } from "./query.ts";
 import type { RRset } from "./records.ts";
 
 export type Section = "answer" | "authority" | "additional";
@@ -28,7 +28,6 @@ const POINTER = 0xc000;
 /** A pointer has 14 bits (RFC 1035 §4.1.4). */
 const POINTER_REACH = 0x4000;
 const TXT_STRING_BYTES_MAX = 255;
-const PLAIN_LABEL = /^[A-Za-z0-9_-]+$/;
 
 /** Thrown inside `add` and caught there: the set does not fit. */
 class Overflow extends Error {}
@@ -73,21 +72,21 @@ export class MessageWriter {
 
   /** Writes the question of a query that was read without a problem, as it came but in lower case. */
   echoQuestion(query: Uint8Array, questionEnd: number): void {
-    const starts: number[] = [];
-    const labels: string[] = [];
-    for (let at = HEADER_BYTES, length = query[at] ?? 0; length !== 0; length = query[at] ?? 0) {
-      starts.push(this.#at);
-      const label = String.fromCharCode(...query.subarray(at + 1, at + 1 + length));
-      labels.push(label.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase()));
-      at += 1 + length;
-      this.#label(labels.at(-1) ?? "");
+    const labels = questionLabels(query);
+    let next = HEADER_BYTES;
+    const starts = labels.map(() => {
+      const start = next;
+      next += 1 + (query[start] ?? 0);
+      return start;
+    });
+    // Lengths of labels are below 64, so below the letters; type and class behind the name are copied as they are.
+    for (let at = HEADER_BYTES; at < questionEnd; at++) {
+      const byte = query[at] ?? 0;
+      this.#uint8(byte >= 65 && byte <= 90 && at < questionEnd - 4 ? byte + 32 : byte);
     }
-    this.#uint8(0);
-    this.#uint16(uint16(query, questionEnd - 4));
-    this.#uint16(uint16(query, questionEnd - 2));
     this.#set16(4, 1);
-    // A label with a dot inside would read as two: only what follows the last such label can be pointed to.
-    for (let i = labels.length - 1; i >= 0 && PLAIN_LABEL.test(labels[i] ?? ""); i--) {
+    // Names of ours can point to the labels at the end, up to the first that no name of ours has.
+    for (let i = labels.length - 1; i >= 0 && labels[i] !== UNUSABLE_LABEL; i--) {
       this.#names.set(labels.slice(i).join("."), starts[i] ?? 0);
     }
   }

@@ -115,6 +115,12 @@ export function refusalOf(query: Query): Rcode {
 /** Stands for a label with a byte that no name of ours has. */
 export const UNUSABLE_LABEL = "\0";
 
+/** What each byte of a name of ours stands for, in lower case; nothing for the other bytes. */
+const PLAIN: readonly (string | undefined)[] = Array.from({ length: 256 }, (_value, byte) => {
+  const character = String.fromCharCode(byte);
+  return /[A-Za-z0-9_-]/.test(character) ? character.toLowerCase() : undefined;
+});
+
 /**
  * The labels of the question, in lower case; those that no name of ours can have are `UNUSABLE_LABEL` and equal
  * nothing, so that joined by dots all are safe to compare (a label may hold a dot).
@@ -123,9 +129,10 @@ export function questionLabels(message: Uint8Array): string[] {
   const labels: string[] = [];
   let at = HEADER_BYTES;
   for (let length = message[at] ?? 0; length !== 0; length = message[at] ?? 0) {
-    const label = String.fromCharCode(...message.subarray(at + 1, at + 1 + length));
-    labels.push(/^[A-Za-z0-9_-]+$/.test(label) ? label.toLowerCase() : UNUSABLE_LABEL);
-    at += 1 + length;
+    const end = at + 1 + length;
+    let label = "";
+    for (at++; at < end; at++) label += PLAIN[message[at] ?? 0] ?? UNUSABLE_LABEL;
+    labels.push(label.includes(UNUSABLE_LABEL) ? UNUSABLE_LABEL : label);
   }
   return labels;
 }

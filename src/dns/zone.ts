@@ -59,7 +59,7 @@ export function zonesOf(options: ZoneOptions): readonly Zone[] {
     options.allowedDomains.map((zone) => checked("--dns-allow-domain", zone, NAME_CHARS_MAX - SERVICE_CHARS)),
   );
   const servers = options.nameServers.map((name) => checked("--dns-name-server", name, NAME_CHARS_MAX));
-  const addresses = options.nameServerAddresses.map((address) => ipaddr.parse(address).toString());
+  const addresses = options.nameServerAddresses.map(checkedAddress);
   const names = [...new Set([...tokens, ...domains])].toSorted((a, b) => b.length - a.length);
   const apex = new Map(
     names.map((name) => [name, apexRecords(name, servers.length > 0 ? servers : [`ns.${name}`], addresses)]),
@@ -137,6 +137,14 @@ export function addressSets(name: string, ttl: number, addresses: readonly strin
     ...(v4.length > 0 ? [{ name, type: "A", ttl, data: v4 } as const] : []),
     ...(v6.length > 0 ? [{ name, type: "AAAA", ttl, data: v6 } as const] : []),
   ];
+}
+
+function checkedAddress(address: string): string {
+  const isUsable = ipaddr.IPv4.isValidFourPartDecimal(address) || ipaddr.IPv6.isValid(address);
+  if (isUsable && !address.includes("%")) return ipaddr.process(address).toString();
+  throw new UsageError(
+    `bad value ${JSON.stringify(address)} for --dns-name-server-address: expected an IPv4 or IPv6 address`,
+  );
 }
 
 function checked(flag: string, name: string, charsMax: number): string {

@@ -11,7 +11,7 @@ export interface Created {
 
 export class FakeDiscovery implements ClusterSource {
   index: number = 1;
-  readonly clusters = new Map<string, Cluster>();
+  readonly clusters: Map<string, Cluster> = new Map();
   readonly #listeners = new Set<(change: ClusterChange) => void>();
   /** Reads so far, by what was asked. */
   readonly reads: string[] = [];
@@ -71,20 +71,20 @@ export class FakeDiscovery implements ClusterSource {
     this.#tell({ before, after: undefined });
   }
 
-  async findByLabel(label: string): Promise<Cluster | undefined> {
-    return await this.#read(`label ${label}`, () =>
+  findByLabel(label: string): Promise<Cluster | undefined> {
+    return this.#read(`label ${label}`, () =>
       [...this.clusters.values()].find(({ token, kind }) => labelOf(token, kind) === label),
     );
   }
 
-  async findByDomain(domain: string): Promise<Cluster | undefined> {
-    return await this.#read(`domain ${domain}`, () =>
+  findByDomain(domain: string): Promise<Cluster | undefined> {
+    return this.#read(`domain ${domain}`, () =>
       [...this.clusters.values()].find((cluster) => cluster.domain === domain),
     );
   }
 
-  async domainBelow(domain: string): Promise<boolean> {
-    return await this.#read(`below ${domain}`, () =>
+  domainBelow(domain: string): Promise<boolean> {
+    return this.#read(`below ${domain}`, () =>
       [...this.clusters.values()].some((cluster) => cluster.domain?.endsWith(`.${domain}`) === true),
     );
   }
