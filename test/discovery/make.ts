@@ -6,7 +6,7 @@ import type { CreateRequest, RegisterRequest } from "../../src/discovery/request
 import { RefusedError } from "../../src/lib/errors.ts";
 
 export const HOUR_MS = 3_600_000;
-export const NOW = Date.UTC(2030, 0, 1);
+export const NOW: number = Date.UTC(2030, 0, 1);
 export const TOKEN = "0123456789abcdef0123456789abcdef" as Token;
 export const BASE_URL = "http://quorate.example:8087";
 
