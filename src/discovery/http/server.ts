@@ -42,7 +42,7 @@ export interface ListenAddress {
 }
 
 export interface HttpServerOptions {
-  readonly app: App;
+  readonly app: Pick<App, "fetch">;
   readonly listen: readonly ListenAddress[];
   /** Needed when an address is https. */
   readonly tls: TlsSource | undefined;
