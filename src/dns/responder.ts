@@ -3,8 +3,9 @@
  * bytes at once (answers.ts); else the registry is asked and the names are looked up (lookup.ts).
  */
 import { getRandomValues } from "node:crypto";
-import type { Cluster, Token } from "../discovery/cluster.ts";
+import type { Cluster } from "../discovery/cluster.ts";
 import type { ClusterChange, Discovery } from "../discovery/discovery.ts";
+import { labelOfToken } from "../discovery/domain-name.ts";
 import { unreachable } from "../lib/assert.ts";
 import { AnswerCache, UNCHANGING } from "./answers.ts";
 import { clusterNames, clusterRecords } from "./cluster-records.ts";
@@ -85,20 +86,10 @@ export interface Responder {
 const PENDING_MAX = 4096;
 /** Records of one set that are sure to fit a message of a transfer: each has 330 bytes at most. */
 const PIECE_RECORDS = 100;
-/** Prefix of the custom tokens that have a name in the zones: `discovery/LABEL` (as etcd's guides have it). */
-const CUSTOM_PREFIX = "discovery/";
 
 /** @throws UsageError for a zone, domain or name server that is not a usable name. */
 export function createResponder(options: ResponderOptions): Responder {
   return new ZoneResponder(options);
-}
-
-/** The label of a cluster in every zone of tokens, in lower case; undefined: its token is no label. */
-export function labelOf(token: Token, kind: Cluster["kind"]): string | undefined {
-  if (kind === "minted") return token;
-  if (!token.startsWith(CUSTOM_PREFIX)) return undefined;
-  const label = token.slice(CUSTOM_PREFIX.length);
-  return /^[a-z0-9_-]{1,63}$/.test(label) ? label : undefined;
 }
 
 class ZoneResponder implements Responder {
@@ -226,7 +217,7 @@ class ZoneResponder implements Responder {
   #partsIn(zone: Zone, cluster: Cluster): readonly Part[] {
     const site = { taken: zone.taken, clientPort: this.#options.clientPort };
     const parts: Part[] = [];
-    const label = zone.holdsTokens ? labelOf(cluster.token, cluster.kind) : undefined;
+    const label = zone.holdsTokens ? labelOfToken(cluster.token) : undefined;
     if (label !== undefined) {
       const origin = `${label}.${zone.name}`;
       parts.push({
@@ -253,7 +244,7 @@ class ZoneResponder implements Responder {
   #drop({ before, after }: ClusterChange): void {
     for (const cluster of [before, after]) {
       if (cluster === undefined) continue;
-      const label = labelOf(cluster.token, cluster.kind);
+      const label = labelOfToken(cluster.token);
       for (const zone of this.zones) {
         const isOwned = cluster.domain !== undefined && zoneOf(this.zones, cluster.domain) === zone;
         if (isOwned || (zone.holdsTokens && label !== undefined))

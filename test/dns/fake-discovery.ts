@@ -1,7 +1,8 @@
 /** A registry in memory that applies changes in the order the real one does: index, state, listeners. */
 import type { Cluster, Member, MemberId, Token } from "../../src/discovery/cluster.ts";
 import type { ClusterChange } from "../../src/discovery/discovery.ts";
-import { type ClusterSource, labelOf } from "../../src/dns/responder.ts";
+import { labelOfToken } from "../../src/discovery/domain-name.ts";
+import type { ClusterSource } from "../../src/dns/responder.ts";
 
 export interface Created {
   readonly size: number;
@@ -73,7 +74,7 @@ export class FakeDiscovery implements ClusterSource {
 
   findByLabel(label: string): Promise<Cluster | undefined> {
     return this.#read(`label ${label}`, () =>
-      [...this.clusters.values()].find(({ token, kind }) => labelOf(token, kind) === label),
+      [...this.clusters.values()].find(({ token }) => labelOfToken(token) === label),
     );
   }
 

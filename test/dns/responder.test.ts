@@ -1,9 +1,7 @@
 import dnsPacket from "dns-packet";
 import { describe, expect, test } from "vitest";
-import type { Cluster, Token } from "../../src/discovery/cluster.ts";
 import {
   createResponder,
-  labelOf,
   type Reply,
   type Responder,
   type ResponderOptions,
@@ -263,23 +261,19 @@ test("closing ends the subscription", () => {
   expect(discovery.listeners).toBe(0);
 });
 
-describe("labels of tokens", () => {
-  const cases: readonly (readonly [string, Cluster["kind"], string | undefined])[] = [
-    [TOKEN, "minted", TOKEN],
-    ["discovery/my-cluster", "custom", "my-cluster"],
-    ["discovery/My-Cluster", "custom", undefined],
-    ["discovery/a/b", "custom", undefined],
-    ["other/a", "custom", undefined],
-    [`discovery/${"a".repeat(64)}`, "custom", undefined],
-  ];
-  test.each(cases)("%s (%s): %s", (token, kind, label) => expect(labelOf(token as Token, kind)).toBe(label));
-
-  test("a custom token has its names too", async () => {
-    const { discovery, responder } = setUp();
-    discovery.create("discovery/blue", { size: 1, kind: "custom" });
-    discovery.register("discovery/blue", "m=http://10.0.0.1:2380");
-    expect(answersIn(await ask(responder, { name: `_etcd-server._tcp.BLUE.${ZONE}`, type: "SRV" }))).toBe(1);
-  });
+test("a custom token has its names too, where it can be a label", async () => {
+  const { discovery, responder } = setUp();
+  for (const token of ["discovery/blue", "discovery/Red", "other/green"]) {
+    discovery.create(token, { size: 1, kind: "custom" });
+    discovery.register(token, "m=http://10.0.0.1:2380");
+  }
+  const rcode = async (label: string): Promise<string | undefined> =>
+    replyText(await ask(responder, { name: `${label}.${ZONE}`, type: "TXT" })).split(" ")[0];
+  expect([await rcode("BLUE"), await rcode("red"), await rcode("green")]).toEqual([
+    "NOERROR",
+    "NXDOMAIN",
+    "NXDOMAIN",
+  ]);
 });
 
 describe("all records of a zone", () => {
