@@ -87,8 +87,9 @@ export async function allReady(members: readonly Member[]): Promise<void> {
   await Promise.all(members.map(async (member) => member.program.says(READY)));
 }
 
-/** What etcd answers while it elects a leader, which a busy machine or the end of a member makes it do at any time. */
-const ELECTING = /etcdserver: (request timed out|leader changed|no leader)|raft: stopped|Raft Internal Error/;
+/** What one hears while a leader is elected, which a busy machine or the end of a member makes necessary at any time. */
+const ELECTING =
+  /etcdserver: (request timed out|leader changed|no leader)|Raft Internal Error|context deadline exceeded/;
 
 /**
  * etcdctl against these members, over the v3 API or the v2 one; asked again while they elect a leader.
