@@ -118,6 +118,9 @@ function variablesOf({ name, peerUrls }: JoinRequest, cluster: InitialCluster): 
 function checkRequest({ tokenUrl, name, peerUrls }: JoinRequest): void {
   if (tokenUrl === "") throw new UsageError("--token-url is missing: the URL that `quorate new` printed");
   if (name === "") throw new UsageError("--name is missing: what the other members will call this one");
+  // etcd takes blanks, but what is printed would not survive a shell; the others end the name in --initial-cluster.
+  if (/[\s\p{C}=,]/u.test(name))
+    throw new UsageError(`--name ${JSON.stringify(name)} holds white space, "=" or ",": take another`);
   if (peerUrls.length === 0)
     throw new UsageError("--peer-url is missing: where the other members reach this one, http://HOST:2380");
   try {

@@ -3,6 +3,7 @@
  * what went wrong into one clear line: exit 2 for bad usage, 1 for everything else.
  */
 import { EnvironmentError, RefusedError, UsageError } from "../lib/errors.ts";
+import { VERSION } from "../lib/version.ts";
 
 export interface Command {
   /** One line for the list of commands. */
@@ -12,7 +13,11 @@ export interface Command {
 }
 
 /** Commands are loaded when they are asked for: `quorate new` need not wait for the service's modules. */
-const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
+export type Commands = Readonly<
+  Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>
+>;
+
+export const COMMANDS: Commands = {
   serve: {
     summary: "run the discovery service: tokens over HTTP, SRV records over DNS",
     load: async () => (await import("./serve.ts")).serve,
@@ -27,27 +32,32 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
   },
 };
 
-const HELP = `quorate: discovery and bootstrap for etcd clusters
+function help(commands: Commands): string {
+  const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
+  return `quorate: discovery and bootstrap for etcd clusters
 
 Usage: quorate COMMAND [FLAGS]
 
 Commands:
-${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
-  .join("\n")}
+${list.join("\n")}
 
-\`quorate COMMAND --help\` lists the flags of a command.
+\`quorate COMMAND --help\` lists the flags of a command, \`quorate version\` says which one this is. Every flag has a variable: --max-size is QUORATE_MAX_SIZE.
 `;
+}
 
 /** @returns the exit code: 0 done, 1 failed, 2 bad usage; a command may add its own. */
-export async function runCli(argv: readonly string[]): Promise<number> {
+export async function runCli(argv: readonly string[], commands: Commands = COMMANDS): Promise<number> {
   const [name, ...rest] = argv;
   try {
     if (name === undefined || ["help", "--help", "-help", "-h"].includes(name)) {
-      process.stdout.write(HELP);
+      (name === undefined ? process.stderr : process.stdout).write(help(commands));
       return name === undefined ? 2 : 0;
     }
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (["version", "--version", "-version"].includes(name)) {
+      process.stdout.write(`quorate Version: ${VERSION}\n`);
+      return 0;
+    }
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (command === undefined)
       throw new UsageError(`unknown command ${JSON.stringify(name)}; \`quorate --help\` lists the commands`);
     return await (await command.load()).run(rest);
