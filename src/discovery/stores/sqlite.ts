@@ -36,10 +36,13 @@ import { TokenIndex } from "./token-index.ts";
 
 /** How long to wait at start for a predecessor that is just ending, in milliseconds. */
 const LOCK_WAIT_MS = 3000;
-/** Pages in the log before they are moved into the file: 4 KiB each, so the log stays near 16 MiB. */
-const WAL_PAGES = 4000;
+/**
+ * Pages in the log before they are moved into the file: 4 KiB each, so the log stays near 4 MiB. Creations go to the
+ * same few pages, so a longer log saves little, and moving it holds everything up for longer.
+ */
+const WAL_PAGES = 1000;
 /** Length that the log is given at start: a little more than those pages take. */
-const WAL_BYTES_RESERVED = 17 * 1024 * 1024;
+const WAL_BYTES_RESERVED = 4.5 * 1024 * 1024;
 /** What the log file is cut back to after an outsized transaction, in bytes. */
 const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 const PAGE_CACHE_KIB = 32 * 1024;
