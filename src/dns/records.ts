@@ -2,7 +2,6 @@
  * Resource records as values. Names are text without the final dot (`""` is the root), in the case they are to be
  * published in; quorate publishes letters, digits, `-` and `_` only, so no escapes occur.
  */
-import { TYPE } from "./protocol.ts";
 
 export type RecordType = "SOA" | "NS" | "A" | "AAAA" | "SRV" | "TXT";
 
@@ -48,7 +47,3 @@ export type RRset =
   | Set<"SRV", Srv>
   /** Each record is a list of strings; a string of more than 255 bytes is sent as several. */
   | Set<"TXT", readonly string[]>;
-
-export function typeNumber(type: RecordType): number {
-  return TYPE[type];
-}
