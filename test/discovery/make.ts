@@ -87,3 +87,10 @@ export async function rejectionOf(work: Promise<unknown>): Promise<RefusedError>
   }
   throw new Error("it was not refused");
 }
+
+/** Everything an iterable yields. */
+export async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
