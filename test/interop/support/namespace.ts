@@ -48,7 +48,8 @@ export async function openNamespace(lab: Lab, options: NamespaceOptions): Promis
     env: { FILES: lab.dir, ADDRESSES: (options.addresses ?? []).join(" ") },
   });
   await holder.says(/the namespace is ready/);
-  const enter = ["--target", String(holder.pid), "--net", "--mount"];
+  // Entering a mount namespace leaves a chroot, where tests may well run; --root goes back to it.
+  const enter = ["--target", String(holder.pid), "--net", "--mount", "--root"];
   if (AS_ROOT.length > 0) enter.push("--user", "--preserve-credentials");
   return { wrap: (command, args) => ["nsenter", [...enter, "--", command, ...args]] };
 }
