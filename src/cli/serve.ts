@@ -20,6 +20,7 @@ import { EnvironmentError } from "../lib/errors.ts";
 import { createLogger, type Logger } from "../lib/logger.ts";
 import { VERSION } from "../lib/version.ts";
 import type { Command } from "./run.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 /** What is in flight when the service is told to stop has this long to end. */
 const SHUTDOWN_DEADLINE_MS = 10_000;
@@ -45,14 +46,14 @@ export const serve: Command = {
       return 0;
     }
     const logger = createLogger(options.logLevel).named("cli/serve");
-    const serving = await startServing(options, logger);
-    const signal = await stopSignal();
-    logger.info("stopping: answering what is in flight", { signal, "deadline-ms": SHUTDOWN_DEADLINE_MS });
-    // A second signal is meant: stop at once.
-    void stopSignal().then((second) => {
+    // Before anything is open: what is told to stop while it starts stops in good order too.
+    const stopping = stopSignal((second) => {
       logger.warn("stopped at once by a second signal", { signal: second });
       process.exit(1);
     });
+    const serving = await startServing(options, logger);
+    const signal = await stopping;
+    logger.info("stopping: answering what is in flight", { signal, "deadline-ms": SHUTDOWN_DEADLINE_MS });
     await serving.close();
     logger.info("stopped");
     return 0;
@@ -186,12 +187,6 @@ function copyOf(message: Uint8Array | undefined): Uint8Array<ArrayBuffer> | unde
 /** An address to try from this machine: `0.0.0.0` and `[::]` are listened on but not connected to. */
 function reachable(url: string): string {
   return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:");
-}
-
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
-  });
 }
 
 const HELP = `quorate serve: the discovery service
