@@ -1,5 +1,4 @@
 /** `quorate serve`: the discovery service. Joins registry, HTTP and DNS, and stops them in order. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describeServeFlags, readServeOptions, type ServeOptions } from "../config/serve.ts";
 import type { Discovery } from "../discovery/discovery.ts";
@@ -16,7 +15,6 @@ import { openTls, type TlsSource } from "../discovery/http/tls.ts";
 import { createDiscovery } from "../discovery/service.ts";
 import { openSqliteStore } from "../discovery/stores/sqlite.ts";
 import { type DnsServer, startDns } from "../dns/start.ts";
-import { EnvironmentError } from "../lib/errors.ts";
 import { createLogger, type Logger } from "../lib/logger.ts";
 import { VERSION } from "../lib/version.ts";
 import type { Command } from "./run.ts";
@@ -97,15 +95,6 @@ export async function startServing(options: ServeOptions, logger: Logger): Promi
 }
 
 async function openDiscovery(options: ServeOptions, logger: Logger): Promise<Discovery> {
-  try {
-    mkdirSync(options.data, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new EnvironmentError(
-      "data_unusable",
-      `cannot use --data ${options.data}: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
   const store = await openSqliteStore(join(options.data, REGISTRY_FILE), logger);
   return createDiscovery({
     store,
