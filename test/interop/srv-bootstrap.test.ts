@@ -19,6 +19,7 @@ import { namespaces, openNamespace } from "./support/namespace.ts";
 import { Quorate } from "./support/quorate.ts";
 
 const DOMAIN = "example.com";
+const ELSEWHERE = "elsewhere.test";
 const NODES = [
   { name: "infra0", address: "10.0.1.10" },
   { name: "infra1", address: "10.0.1.11" },
@@ -42,6 +43,8 @@ async function openSite(lab: Lab): Promise<Site> {
   const place = await openNamespace(lab, {
     addresses: NODES.map(({ address }) => address),
     nameserver: "127.0.0.1",
+    // Names that somebody else serves.
+    hosts: NODES.map(({ name, address }) => `${address} ${name}.${ELSEWHERE}`),
   });
   const flags = ["--dns-allow-domain", DOMAIN];
   const service = await Quorate.start(lab, { place, flags, port: 8087, dns: "127.0.0.1:53" });
@@ -170,13 +173,22 @@ describe.each(ETCDS)("%s", (_name, found) => {
     ).toEqual(NAMES);
   });
 
-  test("a cluster that a token brought together is found by etcdctl --discovery-srv", async (context) => {
-    const [lab, [etcd]] = openLab(context, withNamespace(found));
-    const site = await openSite(lab);
-    const discovery = await site.service.newToken("size=3");
-    await startAll(lab, etcd, site, { flags: ["-discovery", discovery] });
-    expect(
-      await namesFoundBy(lab, etcd, site, `${new URL(discovery).pathname.slice(1)}.discovery.internal`),
-    ).toEqual(NAMES);
-  });
+  test.for(["names", "addresses"])(
+    "a cluster that a token brought together is found by etcdctl --discovery-srv, advertising %s",
+    async (advertised, context) => {
+      const [lab, [etcd]] = openLab(context, withNamespace(found));
+      const site = await openSite(lab);
+      const discovery = await site.service.newToken("size=3");
+      const named = advertised === "names" ? { domain: ELSEWHERE } : {};
+      await startAll(lab, etcd, site, { ...named, flags: ["-discovery", discovery] });
+
+      const zone = `${new URL(discovery).pathname.slice(1)}.discovery.internal`;
+      const targets = (await site.dig("+short", "SRV", `_etcd-server._tcp.${zone}`)).toSorted();
+      expect(targets).toHaveLength(3);
+      expect(
+        targets.every((target) => target.endsWith(advertised === "names" ? `.${ELSEWHERE}.` : `.${zone}.`)),
+      ).toBe(true);
+      expect(await namesFoundBy(lab, etcd, site, zone)).toEqual(NAMES);
+    },
+  );
 });

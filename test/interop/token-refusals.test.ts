@@ -1,4 +1,4 @@
-/** What a person sees when nodes get in each other's way, and that the others still find together. */
+/** What a person sees when a bootstrap goes wrong, and that the other nodes still find together. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -51,6 +51,10 @@ async function lastWords({ program }: Member): Promise<string> {
   expect(await program.ends()).toMatchObject({ code: 1 });
   return program.output;
 }
+
+/** How a member says that it waits, in 3.4 and 3.5. */
+const ONE_MORE = /waiting for 1 more|"needed-peers":1\b/;
+const TWO_MORE = /waiting for 2 more|"needed-peers":2\b/;
 
 describe.each(ETCDS)("%s", (_name, found) => {
   test("two nodes under one name: the second is told who has it, and the token is not spoilt", async (context) => {
@@ -132,6 +136,23 @@ describe.each(ETCDS)("%s", (_name, found) => {
     await dataGoesInAndOut(lab, etcd, [first, back]);
   });
 
+  test("a machine is lost before the cluster is complete: deleted, it makes room for another", async (context) => {
+    const [lab, etcd] = openLab(context, found);
+    const started = await oneWaits(lab, etcd);
+    const { service, discovery, first, flags } = started;
+    const lost = await startMember(lab, etcd, { name: "lost", flags });
+    await lost.program.says(WAITING);
+    await first.program.says(ONE_MORE);
+    const mark = first.program.mark();
+    await lost.program.stop("SIGKILL");
+    const id = (await service.status(discovery)).members[1]?.id;
+    await service.curl("--fail-with-body", "-X", "DELETE", `${discovery}/${id}`);
+    // The one that waits had counted it, and counts anew.
+    await first.program.says(TWO_MORE, mark);
+    const members = await twoJoin(lab, etcd, started);
+    expect(await memberNames(lab, etcd, members[2] ?? first)).toEqual(["first", "second", "third"]);
+  });
+
   test("a token that nobody made", async (context) => {
     const [lab, etcd] = openLab(context, found);
     const service = await Quorate.start(lab);
@@ -142,7 +163,7 @@ describe.each(ETCDS)("%s", (_name, found) => {
 
   test("a token that expired, under a waiting member and before a late one", async (context) => {
     const [lab, etcd] = openLab(context, found);
-    const service = await Quorate.start(lab, { flags: ["--token-ttl", "4s", "--gc-interval", "1s"] });
+    const service = await Quorate.start(lab, { flags: ["--token-ttl", "8s", "--gc-interval", "1s"] });
     const flags = ["-discovery", await service.newToken("size=3")];
     const waiting = await startMember(lab, etcd, { name: "waiting", flags });
     await waiting.program.says(WAITING);

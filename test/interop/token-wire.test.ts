@@ -1,6 +1,7 @@
 /** What lies between a node and the service: HTTP proxies, and wires that break. */
 import { describe, expect, test } from "vitest";
 import { ETCDS } from "./support/binaries.ts";
+import { makeAuthority } from "./support/certificates.ts";
 import { type CuttingProxy, startCuttingProxy } from "./support/cutting-proxy.ts";
 import {
   allReady,
@@ -39,6 +40,39 @@ describe.each(ETCDS)("%s", (_name, found) => {
     await dataGoesInAndOut(lab, etcd, members);
     // The registrations came through it, and not past it.
     expect(proxy.program.output.match(/request PUT http:\/\//g)).toHaveLength(3);
+  });
+
+  test("over https, with the authority where Go looks for it", async (context) => {
+    const [lab, etcd] = openLab(context, found);
+    const authority = await makeAuthority(lab);
+    const { ca } = authority;
+    const tls = { ca, ...(await authority.issue("service", ["IP:127.0.0.1"])) };
+    const service = await Quorate.start(lab, { tls });
+    const discovery = await service.newToken("size=2");
+    expect(discovery).toMatch(/^https:/);
+    const options = { flags: ["-discovery", discovery], env: { SSL_CERT_FILE: ca } };
+    const first = await startMember(lab, etcd, { name: "first", ...options });
+    await first.program.says(WAITING);
+    const second = await startMember(lab, etcd, { name: "second", ...options });
+    await allReady([first, second]);
+    await dataGoesInAndOut(lab, etcd, [first, second]);
+  });
+
+  test("quiet polls end, and members ask again", async (context) => {
+    const [lab, etcd] = openLab(context, found);
+    const service = await Quorate.start(lab, { flags: ["--wait-timeout", "1s"] });
+    const discovery = await service.newToken("size=2");
+    const flags = ["-discovery", discovery];
+    const first = await startMember(lab, etcd, { name: "first", flags });
+    await first.program.says(WAITING);
+    // Its poll began before these two, one after the other, so it has ended too.
+    for (let polls = 0; polls < 2; polls++)
+      expect(await service.curl(`${discovery}?wait=true&recursive=true`)).toBe("");
+    const second = await startMember(lab, etcd, { name: "second", flags });
+    await allReady([first, second]);
+    await dataGoesInAndOut(lab, etcd, [first, second]);
+    // It was the service's end of a poll, not a failure after which etcd backs off.
+    expect(first.program.output).not.toMatch(/error #0|retry connecting|retrying in/);
   });
 
   test("the answer to a registration is lost on its way: the node starts again and joins", async (context) => {

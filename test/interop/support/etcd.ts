@@ -27,6 +27,7 @@ export interface MemberOptions {
   readonly scheme?: "http" | "https";
   readonly dataDir?: string;
   readonly place?: Place;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Member {
@@ -41,7 +42,7 @@ export interface Member {
 
 /** Starts one etcd. It serves the v2 API too. */
 export async function startMember(lab: Lab, etcd: EtcdBinaries, options: MemberOptions): Promise<Member> {
-  const { name, host = "127.0.0.1", scheme = "http", place, flags } = options;
+  const { name, host = "127.0.0.1", scheme = "http", place, env = {}, flags } = options;
   const clientPort = options.clientPort ?? (await freePort());
   const peerPort = options.peerPort ?? (await freePort());
   const dataDir = options.dataDir ?? join(lab.dir, `${name}-${peerPort}`);
@@ -57,7 +58,7 @@ export async function startMember(lab: Lab, etcd: EtcdBinaries, options: MemberO
   );
   args.push("--listen-peer-urls", `${scheme}://${host}:${peerPort}`);
   args.push("--initial-advertise-peer-urls", peerUrl, ...flags);
-  const program = lab.start(`${name} (etcd ${etcd.version})`, etcd.etcd, args, { place });
+  const program = lab.start(`${name} (etcd ${etcd.version})`, etcd.etcd, args, { place, env });
   return { name, program, clientUrl, peerUrl, clientPort, peerPort, dataDir };
 }
 

@@ -1,5 +1,6 @@
 /** `quorate serve` as a process of its own, on a registry that outlives it. */
 import { join } from "node:path";
+import type { Certificate } from "./certificates.ts";
 import { freePort, type Lab, type Place } from "./lab.ts";
 import type { Program } from "./program.ts";
 
@@ -16,6 +17,8 @@ export interface QuorateOptions {
   readonly port?: number;
   /** `HOST:PORT` for DNS. */
   readonly dns?: string;
+  /** Serves https with this certificate. */
+  readonly tls?: Certificate & { readonly ca: string };
 }
 
 /** What the tests read of a token's status. */
@@ -42,9 +45,10 @@ export class Quorate {
   }
 
   static async start(lab: Lab, options: QuorateOptions = {}): Promise<Quorate> {
-    const { host = "127.0.0.1", port = await freePort() } = options;
+    const { host = "127.0.0.1", port = await freePort(), tls } = options;
+    const scheme = tls === undefined ? "http" : "https";
     const dns = options.dns ?? `127.0.0.1:${await freePort()}`;
-    const service = new Quorate(lab, options, `http://${host}:${port}`, dns);
+    const service = new Quorate(lab, options, `${scheme}://${host}:${port}`, dns);
     await service.#program.says(SERVING);
     return service;
   }
@@ -73,7 +77,9 @@ export class Quorate {
   /** curl from where the service runs, silent but for errors. @param args The last one is a path, or a whole URL. */
   async curl(...args: readonly string[]): Promise<string> {
     const target = new URL(args.at(-1) ?? "", this.url).href;
-    return this.#lab.ok("curl", ["-sS", ...args.slice(0, -1), target], { place: this.#options.place });
+    const { place, tls } = this.#options;
+    const trust = tls === undefined ? [] : ["--cacert", tls.ca];
+    return this.#lab.ok("curl", ["-sS", ...trust, ...args.slice(0, -1), target], { place });
   }
 
   /** The state of a token in words and numbers. */
@@ -84,8 +90,10 @@ export class Quorate {
   #start(): Program {
     const args = ["--disable-warning=ExperimentalWarning", MAIN, "serve"];
     args.push("--listen-http", this.url, "--listen-dns", this.dns, "--data", join(this.#lab.dir, "registry"));
-    args.push(...(this.#options.flags ?? []));
-    return this.#lab.start("quorate", NODE, args, { place: this.#options.place });
+    const { flags = [], place, tls } = this.#options;
+    args.push(...flags);
+    if (tls !== undefined) args.push("--cert-file", tls.cert, "--key-file", tls.key);
+    return this.#lab.start("quorate", NODE, args, { place });
   }
 }
 
