@@ -36,6 +36,7 @@ export const startDirect: Start = (folder) => {
     return answer;
   };
   const kill = async (): Promise<void> => {
+    if (child.exitCode !== null) throw new Error(`the service ended by itself with code ${child.exitCode}`);
     child.kill("SIGKILL");
     await exited;
   };

@@ -37,6 +37,7 @@ export const startOverHttp: Start = (folder) => {
     });
   });
   const kill = async (): Promise<void> => {
+    if (child.exitCode !== null) throw new Error(`the service ended by itself with code ${child.exitCode}`);
     child.kill("SIGKILL");
     await exited;
   };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { actOnce, Nodes, Waiter } from "./clients.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, must } from "./ledger.ts";
 import { seededRandom } from "./random.ts";
 import { Died, type ServiceUnderTest, type Start } from "./service-under-test.ts";
 
@@ -29,6 +29,8 @@ const CLIENTS = 16;
 const KILL_WITHIN_MS = 250;
 /** Tokens of earlier rounds looked at after each restart; all of them are looked at in the end. */
 const LOOKED_BACK = 40;
+/** Waiters of complete clusters are waiting for nothing; a slow machine needs a moment to tell them. */
+const WAITERS_END_WITHIN_MS = 30_000;
 /** One in so many rounds kills the service while it is starting. */
 const KILL_AT_START = 8;
 
@@ -57,7 +59,8 @@ export async function torture({ start, seed, rounds, onRound }: TortureOptions):
       });
       const following = waiters.filter(({ complete }) => !complete).map((waiter) => waiter.follow(service));
       const ended = Promise.all([...load, ...following].map((work) => untilDeath(work)));
-      await delay(random.below(KILL_WITHIN_MS));
+      // Whoever finds something wrong ends the run at once.
+      await Promise.race([delay(random.below(KILL_WITHIN_MS)), ended]);
       await service.kill();
       await ended;
       for (const token of ledger.tokens.slice(-2)) waiters.push(new Waiter(token, ledger.sizeOf(token)));
@@ -79,7 +82,8 @@ export async function torture({ start, seed, rounds, onRound }: TortureOptions):
       { cause: error },
     );
   } finally {
-    await running?.kill();
+    // One that has ended by itself was reported already.
+    await running?.kill().catch(() => {});
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -115,7 +119,11 @@ async function completeAll(
       listing = await ledger.verify(service, token);
     }
   }
-  await Promise.all(following);
+  const late = delay(WAITERS_END_WITHIN_MS, "late" as const, { ref: false });
+  must(
+    (await Promise.race([Promise.all(following), late])) !== "late",
+    "a waiter waits for members that are all there",
+  );
   for (const waiter of waiters) {
     const { members } = await ledger.verify(service, waiter.token);
     waiter.check(members.map(({ id }) => id));
