@@ -17,12 +17,18 @@ import { JSON_TYPE, v2Error, v2ErrorBody } from "./v2-error.ts";
 /** Bytes of a request's line and headers. */
 const HEADER_BYTES_MAX = 16 * 1024;
 const HEADER_COUNT_MAX = 100;
-/** From the first byte, or the connection, to the end of the headers. */
-const HEADERS_TIMEOUT_MS = 10_000;
-/** From the first byte to the end of the body. etcd itself gives up after 5 s. */
-const REQUEST_TIMEOUT_MS = 30_000;
-/** How often the two limits above are checked. */
-const TIMEOUT_CHECK_MS = 2_000;
+/** How long a client may take to send a request. */
+export interface RequestTimeouts {
+  /** From the first byte, or the connection, to the end of the headers. */
+  readonly headersMs: number;
+  /** From the first byte to the end of the body. */
+  readonly requestMs: number;
+  /** How often the two are checked. */
+  readonly checkMs: number;
+}
+
+/** Generous: etcd itself gives up on a request after 5 s. */
+const TIMEOUTS: RequestTimeouts = { headersMs: 10_000, requestMs: 30_000, checkMs: 2_000 };
 /** An idle connection is kept for longer than load balancers do (60 s), so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 /** A connection on which nothing at all moved, in the middle of an answer, beyond what a quiet poll takes. */
@@ -48,6 +54,7 @@ export interface HttpServerOptions {
   readonly tls: TlsSource | undefined;
   readonly polls: OpenPolls;
   readonly waitTimeoutMs: number;
+  readonly timeouts?: RequestTimeouts;
   /** The index that goes into answers to requests that no route ever sees. */
   readonly index: () => number;
   readonly logger: Logger;
@@ -116,13 +123,13 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
 async function listen(
   address: ListenAddress,
   onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
-  { tls, waitTimeoutMs, index, logger }: HttpServerOptions,
+  { tls, waitTimeoutMs, timeouts = TIMEOUTS, index, logger }: HttpServerOptions,
 ): Promise<Server> {
   const limits: ServerOptions = {
     maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    connectionsCheckingInterval: timeouts.checkMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // The listener refuses a missing Host itself, in JSON.
     requireHostHeader: false,
@@ -134,7 +141,7 @@ async function listen(
   if (address.scheme === "https") {
     if (tls === undefined) throw new Error("an https address without certificate files");
     const secure = createTlsServer(
-      { ...limits, ...tls.current(), handshakeTimeout: HEADERS_TIMEOUT_MS },
+      { ...limits, ...tls.current(), handshakeTimeout: timeouts.headersMs },
       onRequest,
     );
     const stop = tls.onChange((material) => secure.setSecureContext(material));

@@ -359,3 +359,16 @@ test("Expect: 100-continue is obeyed", async () => {
   });
   expect(status).toBe(201);
 });
+
+test.each([
+  ["nothing at all", ""],
+  ["half a line", "GET /ver"],
+  ["headers without end", "GET /version HTTP/1.1\r\nHost: q\r\n"],
+  ["a body without end", "POST /new HTTP/1.1\r\nHost: q\r\nContent-Length: 9\r\n\r\nsize="],
+])("a client that sends %s is sent away", async (_what, bytes) => {
+  const harness = await openServer({}, { timeouts: { headersMs: 30, requestMs: 60, checkMs: 10 } });
+  const wire = await harness.connect();
+  wire.write(bytes);
+  expect(await wire.closed).toMatch(/^(?:HTTP\/1\.1 408 Request Timeout\r\n.*"errorCode":209.*)?$/s);
+  expect(harness.discovery.index).toBe(1);
+});
