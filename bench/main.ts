@@ -50,7 +50,7 @@ const FLAGS = {
     rounds: integer("Measurements of each server; the median counts", 3, 1, 100),
   },
   "Where and how": {
-    pin: boolean("Servers on core 0, load on core 1, where there are two cores and taskset", true),
+    pin: boolean("Servers on core 1, load on core 0, where there are two cores and taskset", true),
     data: text("Folder for everything the servers write; emptied at the end", ".cache/bench", "DIR"),
     json: text("Write the figures to this file as well", "", "FILE"),
   },
@@ -79,6 +79,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
   const machine = describeMachine(run.folder);
   const reports: Report[] = [];
+  let failed = false;
   for (const [name, { measure, load }] of Object.entries(SUBJECTS)) {
     if (values.only.length > 0 && !values.only.includes(name)) continue;
     progress(`== ${name}`);
@@ -86,7 +87,13 @@ async function main(argv: readonly string[]): Promise<number> {
       reports.push({ comparisons: [], missing: [`${name}: ${load} is not installed`] });
       continue;
     }
-    reports.push(await measure(run));
+    try {
+      reports.push(await measure(run));
+    } catch (error) {
+      if (!(error instanceof EnvironmentError)) throw error;
+      failed = true;
+      reports.push({ comparisons: [], missing: [`${name}, because it failed: ${error.message}`] });
+    }
     await processes.stopAll();
   }
   const report = {
@@ -96,7 +103,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const conditions = [
     `load     ${wrkVersion()}, ${dnsperfVersion()}; ${run.rounds} rounds of ${run.seconds} s in turn, the median counts`,
     processes.pinned
-      ? "cores    pinned: servers (and what they need behind them) on core 0, load on core 1"
+      ? "cores    pinned: servers (and what they need behind them) on core 1, load on core 0"
       : "cores    not pinned: servers and load share all cores",
   ];
   process.stdout.write(
@@ -116,7 +123,7 @@ async function main(argv: readonly string[]): Promise<number> {
       `${JSON.stringify({ machine, pinned: processes.pinned, ...report }, undefined, 2)}\n`,
     );
   }
-  return 0;
+  return failed ? 1 : 0;
 }
 
 function wrkVersion(): string {

@@ -58,7 +58,7 @@ export class Processes {
   readonly #taskset = findProgram("taskset");
   readonly #live = new Map<number, { readonly child: ChildProcess; readonly exited: Promise<unknown> }>();
 
-  /** @param pinned Servers on core 0 and load generators on core 1, where taskset is there. */
+  /** @param pinned Servers on core 1 and load generators on core 0, where taskset is there. */
   constructor(pinned: boolean) {
     this.#pinned = pinned && this.#taskset !== undefined;
     // Also on an uncaught error nothing may be left running: a stray server would spoil the next measurement.
@@ -73,7 +73,7 @@ export class Processes {
     const path = program.includes("/") ? program : findProgram(program);
     if (path === undefined) throw new EnvironmentError("program_missing", `${program} is not installed`);
     if (!this.#pinned || this.#taskset === undefined || cores === "any") return [path, [...args]];
-    return [this.#taskset, ["-c", cores === "server" ? "0" : "1", path, ...args]];
+    return [this.#taskset, ["-c", cores === "server" ? "1" : "0", path, ...args]];
   }
 
   /**
