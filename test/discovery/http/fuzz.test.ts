@@ -130,11 +130,17 @@ test("requests made of everything", async () => {
   const token = (await newToken("?size=7")).slice(1);
   const request = fc.record({
     method: fc.constantFrom(...METHODS),
-    path: fc.array(segments(token), { maxLength: 6 }).map((parts) => `/${parts.join("/")}`),
-    query: text,
+    path: fc.oneof(
+      fc.array(segments(token), { maxLength: 6 }).map((parts) => `/${parts.join("/")}`),
+      fc.constantFrom("a1", "a2", "a3", "a4").map((id) => `/${token}/${id}`),
+    ),
+    query: fc.oneof(fc.constantFrom("", "prevExist=false"), text),
     wait: fc.boolean(),
-    body: text,
-    type: contentTypes,
+    body: fc.oneof(
+      text,
+      fc.integer({ min: 1, max: 5 }).map((n) => `value=m${n}%3Dhttp%3A%2F%2F10.0.0.${n}%3A2380`),
+    ),
+    type: fc.oneof(fc.constant("application/x-www-form-urlencoded"), contentTypes),
     from: fc.constantFrom("10.0.0.1", "10.0.0.2", "2001:db8::1", ""),
     host: fc.oneof(fc.constantFrom("q", "q:1", "[::1]:1", ""), fc.string({ maxLength: 10 })),
   });
