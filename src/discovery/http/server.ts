@@ -33,8 +33,8 @@ const TIMEOUTS: RequestTimeouts = { headersMs: 10_000, requestMs: 30_000, checkM
 const KEEP_ALIVE_MS = 75_000;
 /** A connection on which nothing at all moved, in the middle of an answer, beyond what a quiet poll takes. */
 const STALLED_MS = 60_000;
-/** Connections of one address of ours; more are closed at once. Each costs some KB. */
-const CONNECTIONS_MAX = 50_000;
+/** Connections to one address of ours; more are closed at once. One that waits costs some 30 KB (measured). */
+const CONNECTIONS_MAX = 20_000;
 /** Between looks for connections that have become idle, while shutting down. */
 const DRAIN_CHECK_MS = 20;
 const BACKLOG = 4096;
