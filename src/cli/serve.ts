@@ -118,6 +118,7 @@ async function openDns(
     allowedDomains: options.dnsAllowedDomains,
     clientPort: options.dnsClientPort,
     rateLimit: options.dnsRateLimit,
+    udpThreads: options.dnsThreads,
     secondaries: options.dnsSecondaries,
     allowTransfer: options.dnsAllowTransfer,
     nameServers: options.dnsNameServers,

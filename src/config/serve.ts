@@ -106,6 +106,12 @@ const FLAGS = {
       0,
       10_000_000,
     ),
+    "dns-threads": integer(
+      "threads that answer DNS over UDP; 0: the one that does everything else",
+      2,
+      0,
+      64,
+    ),
     "dns-name-server": list("names in the zones' NS records; without it ns.ZONE", {
       placeholder: "NAME",
       each: parseDomain,
@@ -153,6 +159,7 @@ export interface ServeOptions {
   readonly dnsClientPort: number;
   /** UDP answers a second for one client network; 0: no limit. */
   readonly dnsRateLimit: number;
+  readonly dnsThreads: number;
   readonly dnsNameServers: readonly string[];
   readonly dnsNameServerAddresses: readonly string[];
   readonly dnsSecondaries: readonly HostPort[];
@@ -199,6 +206,7 @@ export function readServeOptions(
     dnsZones: values.dnsZone,
     dnsAllowedDomains: values.dnsAllowDomain,
     dnsClientPort: values.dnsClientPort,
+    dnsThreads: values.dnsThreads,
     dnsRateLimit: values.dnsRateLimit,
     dnsNameServers: values.dnsNameServer,
     dnsNameServerAddresses: values.dnsNameServerAddress,

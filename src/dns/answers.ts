@@ -38,6 +38,21 @@ interface Entry {
   readonly generation: number;
 }
 
+/** What the caches of one process share: a change that one of them hears of, all of them obey at once. */
+export interface Scopes {
+  /** Random, so that nobody can choose names that meet in one set of places. */
+  readonly seed: number;
+  /** In shared memory when other threads have caches too. */
+  readonly generations: Uint32Array;
+}
+
+export function createScopes(seed: number): Scopes {
+  return {
+    seed,
+    generations: new Uint32Array(new SharedArrayBuffer(GENERATIONS * Uint32Array.BYTES_PER_ELEMENT)),
+  };
+}
+
 export interface AnswerCacheLimits {
   readonly places: number;
   readonly bytesMax: number;
@@ -48,16 +63,17 @@ export class AnswerCache {
   /** Of the entry in each place: eight neighbours are compared faster than eight objects are visited. */
   readonly #hashes: Uint32Array;
   readonly #bytesMax: number;
-  readonly #generations = new Uint32Array(GENERATIONS);
+  readonly #generations: Uint32Array;
   readonly #seed: number;
   #bytes = 0;
   /** Next place to be emptied for bytes, and next of a set to be overwritten. */
   #hand = 0;
   #turn = 0;
 
-  /** @param seed Random, so that nobody can choose names that meet in one set. @param limits `places`: a power of two. */
-  constructor(seed: number, limits: AnswerCacheLimits = { places: PLACES, bytesMax: BYTES_MAX }) {
-    this.#seed = seed;
+  /** @param limits `places`: a power of two. */
+  constructor(scopes: Scopes, limits: AnswerCacheLimits = { places: PLACES, bytesMax: BYTES_MAX }) {
+    this.#seed = scopes.seed;
+    this.#generations = scopes.generations;
     this.#places = Array.from({ length: limits.places }, () => undefined);
     this.#hashes = new Uint32Array(limits.places);
     this.#bytesMax = limits.bytesMax;
@@ -84,7 +100,7 @@ export class AnswerCache {
 
   /** To be taken before the registry is read for an answer, and given back with that answer. */
   generation(scope: number): number {
-    return this.#generations[scope] ?? 0;
+    return Atomics.load(this.#generations, scope);
   }
 
   /** @param denied Whether it says that the name does not exist. */
@@ -104,7 +120,7 @@ export class AnswerCache {
 
   /** Forgets every answer of a scope, also those that are being computed. */
   drop(scope: number): void {
-    this.#generations[scope] = this.generation(scope) + 1;
+    Atomics.add(this.#generations, scope, 1);
   }
 
   /** Number of a scope that changes, from its name (any text). */
@@ -115,7 +131,7 @@ export class AnswerCache {
   }
 
   #isCurrent(entry: Entry): boolean {
-    return this.#generations[entry.scope] === entry.generation;
+    return this.generation(entry.scope) === entry.generation;
   }
 
   #setOf(hash: number): number {

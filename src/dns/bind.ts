@@ -1,5 +1,5 @@
 /** Binds DNS sockets: UDP and TCP on the same address and port, or one clear error that says what to do. */
-import type { Socket } from "node:dgram";
+import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIPv6, type Server } from "node:net";
@@ -30,6 +30,22 @@ export async function bindUdp(socket: Socket, address: string, port: number): Pr
     throw cannotListen("UDP", address, port, error);
   });
   return socket.address().port;
+}
+
+/**
+ * Finds out whether a UDP port can be bound, and which one, without keeping it: sockets that share a port are not
+ * refused by the kernel when a stranger shares it too.
+ * @throws EnvironmentError
+ */
+export async function probeUdp(address: string, port: number): Promise<number> {
+  const socket = createSocket(isIPv6(address) ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
+  try {
+    return await bindUdp(socket, address, port);
+  } finally {
+    await new Promise<void>((resolve) => {
+      socket.close(resolve);
+    });
+  }
 }
 
 /** @throws EnvironmentError */

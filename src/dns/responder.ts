@@ -7,7 +7,7 @@ import type { Cluster } from "../discovery/cluster.ts";
 import type { ClusterChange, Discovery } from "../discovery/discovery.ts";
 import { labelOfToken } from "../discovery/domain-name.ts";
 import { unreachable } from "../lib/assert.ts";
-import { AnswerCache, UNCHANGING } from "./answers.ts";
+import { AnswerCache, createScopes, type Scopes, UNCHANGING } from "./answers.ts";
 import { clusterNames, clusterRecords } from "./cluster-records.ts";
 import { lookup, type Outcome, type Part } from "./lookup.ts";
 import { MessageWriter, type Section } from "./message.ts";
@@ -46,6 +46,8 @@ export interface ResponderOptions {
   /** Addresses published for name servers that lie inside a zone. */
   readonly nameServerAddresses: readonly string[];
   readonly discovery: ClusterSource;
+  /** Of a process with several responders; one of them must hear of the registry's changes. */
+  readonly scopes?: Scopes;
   /** Answers a NOTIFY (RFC 1996) whose one question is well formed. Without it: NOTIMP. */
   readonly onNotify?: (query: Uint8Array, context: QueryContext) => Reply;
 }
@@ -96,7 +98,7 @@ class ZoneResponder implements Responder {
   readonly zones: readonly Zone[];
   readonly #options: ResponderOptions;
   readonly #source: ClusterSource;
-  readonly #answers = new AnswerCache(getRandomValues(new Uint32Array(1))[0] ?? 0);
+  readonly #answers: AnswerCache;
   readonly #unsubscribe: () => void;
   #hits = 0;
   #misses = 0;
@@ -105,6 +107,7 @@ class ZoneResponder implements Responder {
   constructor(options: ResponderOptions) {
     this.#options = options;
     this.#source = options.discovery;
+    this.#answers = new AnswerCache(options.scopes ?? createScopes(randomSeed()));
     this.zones = zonesOf(options);
     this.#unsubscribe = options.discovery.onChange((change) => this.#drop(change));
   }
@@ -252,6 +255,11 @@ class ZoneResponder implements Responder {
       }
     }
   }
+}
+
+/** For `createScopes`. */
+export function randomSeed(): number {
+  return getRandomValues(new Uint32Array(1))[0] ?? 0;
 }
 
 /** What a zone holds that no registration changes. The SOA's serial is set when an answer leaves. */

@@ -21,14 +21,20 @@ export interface UdpServer {
 /**
  * @param address An IP address: the socket is of its family. `::` takes IPv6 only, so that `0.0.0.0` can stand beside it.
  * The caller binds `socket`.
+ * @param options `shared`: other sockets of this user on the same address get their part of the datagrams (Linux).
  */
-export function createUdpServer(address: string, answer: AnswerDatagram): UdpServer {
+export function createUdpServer(
+  address: string,
+  answer: AnswerDatagram,
+  options: { readonly shared?: boolean } = {},
+): UdpServer {
   const inFlight = new Set<Promise<void>>();
   let closed = false;
   const family = isIPv6(address) ? 6 : 4;
   const socket = createSocket({
     type: family === 6 ? "udp6" : "udp4",
     ipv6Only: family === 6,
+    reusePort: options.shared === true,
     recvBufferSize: SOCKET_BUFFER_BYTES,
     sendBufferSize: SOCKET_BUFFER_BYTES,
     // Node looks every destination up, addresses too, and calls back a tick later; ours are addresses already.

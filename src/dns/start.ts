@@ -3,29 +3,30 @@
  * transfers to secondaries and the NOTIFYs that wake them. The command line and the HTTP server meet DNS only here.
  */
 import { networkInterfaces } from "node:os";
+import { must } from "../lib/assert.ts";
 import { InvariantError } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { throttledLog } from "../lib/throttled-log.ts";
-import { addressesOf, bindTcp, bindUdp, codeOf, showEndpoint } from "./bind.ts";
+import { createScopes } from "./answers.ts";
+import { addressesOf, bindTcp, bindUdp, codeOf, probeUdp, showEndpoint } from "./bind.ts";
 import { isBelow } from "./name.ts";
 import { createNetworks } from "./networks.ts";
-import { answerNotify, createNotifier, isLoopback, type Notifier, notifyMessage } from "./notify.ts";
-import { FLAG, RCODE } from "./protocol.ts";
-import { questionLabels, readQuery } from "./query.ts";
-import { ResponseRateLimiter } from "./rate-limit.ts";
-import { bareReply } from "./reply.ts";
+import { createNotifier, isLoopback, type Notifier, notifyMessage } from "./notify.ts";
+import { createRateTable } from "./rate-limit.ts";
 import {
   type ClusterSource,
-  createResponder,
   type QueryContext,
   type Reply,
   type Responder,
   type ResponderStats,
+  randomSeed,
 } from "./responder.ts";
-import { createTcpServer, type TcpServer } from "./server-tcp.ts";
+import { type AnswerStream, createTcpServer, type TcpServer } from "./server-tcp.ts";
 import { createUdpServer, type UdpServer } from "./server-udp.ts";
+import { createDatagramAnswer, createServingResponder, type Respond, respondAlways } from "./serving.ts";
 import { snapshotting } from "./snapshot.ts";
 import { createTransfers } from "./transfer.ts";
+import { CAN_SHARE_PORTS, startUdpThreads, type UdpThreads, type UdpThreadsOptions } from "./udp-threads.ts";
 
 /** Where a socket is or should be: an IP address (or a name of this machine) and a port. */
 export interface Endpoint {
@@ -45,6 +46,8 @@ export interface DnsOptions {
   readonly clientPort: number;
   /** UDP answers a second for one client network (IPv4 /24, IPv6 /56); 0 is off. */
   readonly rateLimit: number;
+  /** Threads that answer UDP; 0: the one that does everything else. Where ports cannot be shared, 1 at most. */
+  readonly udpThreads: number;
   /** IP addresses and ports. They get a NOTIFY for every change, and may transfer the zones. */
   readonly secondaries: readonly Endpoint[];
   /** Networks (`10.0.0.0/8`, `2001:db8::/32`, or single addresses) that may transfer the zones as well. */
@@ -90,133 +93,121 @@ const CLOSE_GRACE_MS = 2_000;
 /** Ports tried where any will do: the one UDP got may be taken for TCP. */
 const FREE_PORT_TRIES = 20;
 
-const UDP: QueryContext = { transport: "udp" };
 const TCP: QueryContext = { transport: "tcp" };
 const HTTPS: QueryContext = { transport: "https" };
 
 /**
  * @throws EnvironmentError naming --listen-dns and the address, when it is in use or not allowed.
- * @throws UsageError for networks that cannot be read.
+ * @throws UsageError for zones, names and networks that cannot be used.
  */
 export async function startDns(options: DnsOptions): Promise<DnsServer> {
-  const { discovery } = options;
+  const { discovery, secondaries, zones, allowedDomains, clientPort, nameServers, nameServerAddresses } =
+    options;
   const logger = options.logger.named("dns/start");
   const failed = throttledLog((msg, fields) => logger.error(msg, fields));
   const onError = (error: unknown): void => {
     if (error instanceof InvariantError) throw error;
     failed("failed to answer DNS queries", { error });
   };
-  const responder: Responder = createResponder({
-    ...options,
-    discovery: snapshotting(discovery),
-    onNotify: (message) => {
-      const query = readQuery(message);
-      const ours = responder.zoneNamed(questionLabels(message).join(".")) !== undefined;
-      return query === undefined ? undefined : answerNotify(query, message, ours);
-    },
-  });
-
-  const counts = { udp: 0, tcp: 0, https: 0, rateLimited: 0 };
-  const limiter = options.rateLimit > 0 ? new ResponseRateLimiter(options.rateLimit) : undefined;
-  const allowed = createNetworks([...options.allowTransfer, ...options.secondaries.map(({ host }) => host)]);
+  const scopes = createScopes(randomSeed());
+  const settings = { zones, allowedDomains, clientPort, nameServers, nameServerAddresses, scopes };
+  const responder = createServingResponder(settings, snapshotting(discovery));
+  const respond = respondAlways(responder, onError);
+  const allowed = createNetworks([...options.allowTransfer, ...secondaries.map(({ host }) => host)]);
   const transfers = createTransfers({ responder, allowed, logger: options.logger.named("dns/transfer") });
-
-  const respond = (query: Uint8Array, context: QueryContext): Reply | Promise<Reply> => {
-    const reply = responder.respond(query, context);
-    if (!(reply instanceof Promise)) return reply;
-    return reply.catch((error: unknown) => {
-      onError(error);
-      return failure(query);
-    });
-  };
-  const answerUdp = (query: Buffer, from: string): Reply | Promise<Reply> => {
-    counts.udp++;
-    if (limiter === undefined || limiter.allow(from, performance.now())) return respond(query, UDP);
-    counts.rateLimited++;
-    return truncated(query);
-  };
-  const answerTcp: Parameters<typeof createTcpServer>[0] = (query, from) => {
-    counts.tcp++;
+  const streams = { tcp: 0, https: 0 };
+  const answerTcp: AnswerStream = (query, from) => {
+    streams.tcp++;
     return transfers.answer(query, from) ?? respond(query, TCP);
   };
 
-  const bound: Bound[] = [];
+  // Closed in reverse order: the responder last.
+  const opened: (() => Promise<void>)[] = [() => Promise.resolve(responder.close())];
   const close = async (): Promise<void> => {
-    await Promise.all(
-      bound.flatMap(({ udp, tcp }) => [udp.close(CLOSE_GRACE_MS), tcp.close(CLOSE_GRACE_MS)]),
-    );
-    responder.close();
+    for (const each of opened.toReversed()) await each();
   };
-  const open = (address: string): { udp: UdpServer; tcp: TcpServer } => ({
-    udp: createUdpServer(address, answerUdp),
-    tcp: createTcpServer(answerTcp, onError),
-  });
   try {
-    for (const endpoint of options.listen) bound.push(...(await listen(endpoint, open, onError)));
+    const bound: Bound[] = [];
+    opened.push(async () => {
+      await Promise.all(bound.map(({ tcp }) => tcp.close(CLOSE_GRACE_MS)));
+    });
+    for (const endpoint of options.listen) {
+      bound.push(...(await listenTcp(endpoint, () => createTcpServer(answerTcp, onError))));
+    }
+    // Later errors (out of file descriptors at accept) concern one client, not the server.
+    for (const { tcp } of bound) tcp.server.on("error", onError);
+    const rate = { perSecond: options.rateLimit, table: createRateTable(randomSeed()) };
+    const udp = await startUdp({
+      threads: CAN_SHARE_PORTS ? options.udpThreads : Math.min(options.udpThreads, 1),
+      listen: bound.map(({ host, port }) => ({ host, port })),
+      settings,
+      rate,
+      discovery,
+      onError,
+      closeGraceMs: CLOSE_GRACE_MS,
+      inThisThread: { responder, respond },
+    });
+    opened.push(() => udp.close());
+
+    for (const { host, port } of bound) {
+      logger.info("serving DNS", { address: showEndpoint(host, port), zones });
+    }
+    warnOfWildcards(bound, logger);
+    if (options.rateLimit === 0 && !bound.every(({ host }) => isLoopback(host))) {
+      logger.warn(
+        "answers to forged addresses are not limited: set --dns-rate-limit where strangers can ask",
+      );
+    }
+    const notifier = createNotifier({
+      secondaries,
+      sources: bound.map(({ host }) => host),
+      write: (name, id) => {
+        const zone = must(responder.zoneNamed(name), () => `no zone ${name} to tell of`);
+        return notifyMessage(name, responder.soa(zone), id);
+      },
+      logger: options.logger.named("dns/notify"),
+    });
+    opened.push(() => Promise.resolve(notifier.close()));
+    const unsubscribe = followChanges(discovery, responder, notifier);
+    opened.push(() => Promise.resolve(unsubscribe()));
+
+    return {
+      addresses: bound.map(({ host, port }) => ({ host, port })),
+      get stats() {
+        return {
+          udpQueries: udp.counts.queries,
+          tcpQueries: streams.tcp,
+          httpsQueries: streams.https,
+          rateLimited: udp.counts.rateLimited,
+          transfers: transfers.completed,
+          tcpConnections: bound.reduce((sum, { tcp }) => sum + tcp.connections, 0),
+          cache: sumOf(responder.stats, udp.cache),
+        };
+      },
+      answer: (query) => {
+        streams.https++;
+        return Promise.resolve(respond(query, HTTPS));
+      },
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
-  for (const { host, port } of bound)
-    logger.info("serving DNS", { address: showEndpoint(host, port), zones: options.zones });
-  warnOfWildcards(bound, logger);
-  if (limiter === undefined && !bound.every(({ host }) => isLoopback(host))) {
-    logger.warn("answers to forged addresses are not limited: set --dns-rate-limit where strangers can ask");
-  }
-
-  const notifier = createNotifier({
-    secondaries: options.secondaries,
-    sources: bound.map(({ host }) => host),
-    write: (name, id) => {
-      const zone = responder.zones.find((each) => each.name === name);
-      return zone === undefined ? new Uint8Array() : notifyMessage(name, responder.soa(zone), id);
-    },
-    logger: options.logger.named("dns/notify"),
-  });
-  const unsubscribe = followChanges(discovery, responder, notifier);
-
-  return {
-    addresses: bound.map(({ host, port }) => ({ host, port })),
-    get stats() {
-      return {
-        udpQueries: counts.udp,
-        tcpQueries: counts.tcp,
-        httpsQueries: counts.https,
-        rateLimited: counts.rateLimited,
-        transfers: transfers.completed,
-        tcpConnections: bound.reduce((sum, { tcp }) => sum + tcp.connections, 0),
-        cache: responder.stats,
-      };
-    },
-    answer: (query) => {
-      counts.https++;
-      return Promise.resolve(respond(query, HTTPS));
-    },
-    close: async () => {
-      unsubscribe();
-      notifier.close();
-      await close();
-    },
-  };
 }
 
 interface Bound extends Endpoint {
-  readonly udp: UdpServer;
   readonly tcp: TcpServer;
 }
 
-/** Both servers of one `--listen-dns`, on each address it stands for. */
-async function listen(
-  endpoint: Endpoint,
-  open: (address: string) => { udp: UdpServer; tcp: TcpServer },
-  onError: (error: unknown) => void,
-): Promise<readonly Bound[]> {
+/** TCP of one `--listen-dns`, on each address it stands for, at ports that UDP can have too. */
+async function listenTcp(endpoint: Endpoint, open: () => TcpServer): Promise<readonly Bound[]> {
   const addresses = await addressesOf(endpoint.host);
   const bound: Bound[] = [];
   let missing: unknown;
   for (const host of addresses) {
     try {
-      bound.push(await listenOn(host, endpoint.port, open, onError));
+      bound.push(await listenTcpOn(host, endpoint.port, open));
     } catch (error) {
       // A name may stand for an address of a family that this machine does not have.
       const absent = ["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(codeOf(error));
@@ -224,7 +215,7 @@ async function listen(
         missing = error;
         continue;
       }
-      await Promise.all(bound.flatMap(({ udp, tcp }) => [udp.close(0), tcp.close(0)]));
+      await Promise.all(bound.map(({ tcp }) => tcp.close(0)));
       throw error;
     }
   }
@@ -232,41 +223,50 @@ async function listen(
   return bound;
 }
 
-async function listenOn(
-  host: string,
-  wanted: number,
-  open: (address: string) => { udp: UdpServer; tcp: TcpServer },
-  onError: (error: unknown) => void,
-): Promise<Bound> {
+async function listenTcpOn(host: string, wanted: number, open: () => TcpServer): Promise<Bound> {
   for (let tries = 1; ; tries++) {
-    const { udp, tcp } = open(host);
+    const port = await probeUdp(host, wanted);
+    const tcp = open();
     try {
-      const port = await bindUdp(udp.socket, host, wanted);
       await bindTcp(tcp.server, host, port);
-      // Later errors (out of file descriptors at accept) concern one client, not the server.
-      udp.socket.on("error", onError);
-      tcp.server.on("error", onError);
-      return { host, port, udp, tcp };
+      return { host, port, tcp };
     } catch (error) {
-      await Promise.all([udp.close(0), tcp.close(0)]);
+      await tcp.close(0);
       if (wanted !== 0 || tries === FREE_PORT_TRIES || codeOf(error) !== "EADDRINUSE") throw error;
     }
   }
 }
 
-/** To a query whose answer could not be found out. */
-function failure(message: Uint8Array): Reply {
-  const query = readQuery(message);
-  return query === undefined ? undefined : bareReply(query, message, RCODE.SERVFAIL);
+interface UdpOptions extends UdpThreadsOptions {
+  /** What answers when there are no threads. */
+  readonly inThisThread: { readonly responder: Responder; readonly respond: Respond };
 }
 
-/** What a client beyond its rate gets: nothing but the advice to come over TCP, where its address is proven. */
-function truncated(message: Uint8Array): Reply {
-  const query = readQuery(message);
-  if (query === undefined) return undefined;
-  return query.problem === RCODE.NOERROR
-    ? bareReply(query, message, RCODE.NOERROR, FLAG.TC)
-    : bareReply(query, message, query.problem);
+async function startUdp(options: UdpOptions): Promise<UdpThreads> {
+  if (options.threads > 0) return startUdpThreads(options);
+  const { listen, rate, onError, closeGraceMs, inThisThread } = options;
+  const counts = { queries: 0, rateLimited: 0 };
+  const answer = createDatagramAnswer(inThisThread.respond, rate, counts);
+  const servers: UdpServer[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(servers.map((server) => server.close(closeGraceMs)));
+  };
+  try {
+    for (const { host, port } of listen) {
+      const server = createUdpServer(host, answer);
+      servers.push(server);
+      await bindUdp(server.socket, host, port);
+      server.socket.on("error", onError);
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { counts, cache: { hits: 0, misses: 0, bytes: 0 }, close };
+}
+
+function sumOf(a: ResponderStats, b: ResponderStats): ResponderStats {
+  return { hits: a.hits + b.hits, misses: a.misses + b.misses, bytes: a.bytes + b.bytes };
 }
 
 /** Every change of a cluster is a change of the zones its names are in; at first all of them are news. */

@@ -25,6 +25,7 @@ test("the defaults", () => {
     dnsAllowedDomains: [],
     dnsClientPort: 2379,
     dnsRateLimit: 0,
+    dnsThreads: 2,
     dnsNameServers: [],
     dnsNameServerAddresses: [],
     dnsSecondaries: [],

@@ -20,6 +20,7 @@ function optionsFor(registry: MemoryRegistry, changed: Partial<DnsOptions> = {})
     allowedDomains: ["example.com"],
     clientPort: 2379,
     rateLimit: 0,
+    udpThreads: 0,
     secondaries: [],
     allowTransfer: [],
     nameServers: [],
