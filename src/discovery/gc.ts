@@ -59,9 +59,9 @@ export class Collector {
     try {
       while (!this.#stopped) {
         const slice = await store.expired(now(), SLICE);
+        if (slice.length === 0) break;
         await Promise.all(slice.map(retire));
         retired += slice.length;
-        if (slice.length < SLICE) break;
         await nextTurn();
       }
       while (!this.#stopped) {

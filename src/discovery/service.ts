@@ -3,9 +3,7 @@
  * the newest state, staged or durable; whoever asks sees only what is durable. Every answer, a refusal too, waits
  * until the state it was decided on is durable.
  */
-import { LRUCache } from "lru-cache";
 import { customAlphabet } from "nanoid";
-import { assert } from "../lib/assert.ts";
 import { EnvironmentError, InvariantError } from "../lib/errors.ts";
 import { type Logger, silentLogger } from "../lib/logger.ts";
 import type { Cluster, MemberId, Token } from "./cluster.ts";
@@ -40,6 +38,7 @@ import {
 } from "./registry.ts";
 import type { Change, Store, StoreStats } from "./store.ts";
 import { tokenHash } from "./token-hash.ts";
+import { type Entry, Tokens } from "./tokens.ts";
 import { Waits } from "./waits.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -63,10 +62,6 @@ export interface DiscoveryOptions {
 }
 
 const WEEK_MS = 7 * 24 * 3_600_000;
-/** Clusters kept in memory; the least recently used one is read from the store again when it is wanted. */
-const CACHED_CLUSTERS_MAX = 100_000;
-/** Their estimated size, in bytes: full clusters of long values weigh megabytes. */
-const CACHED_BYTES_MAX = 128 * 1024 * 1024;
 /** Clusters read at once when all are walked. */
 const PAGE_CLUSTERS = 200;
 
@@ -75,13 +70,6 @@ const mintHex = customAlphabet("0123456789abcdef", 32);
 /** @throws EnvironmentError when the store cannot be read. */
 export async function createDiscovery(options: DiscoveryOptions): Promise<Discovery> {
   return new DiscoveryService(options, await options.store.lastIndex());
-}
-
-/** A token in memory. `newest` runs ahead of `durable` while a change of it is staged. */
-interface Entry {
-  readonly token: Token;
-  durable: Kept;
-  newest: Kept;
 }
 
 class DiscoveryService implements Discovery {
@@ -94,15 +82,7 @@ class DiscoveryService implements Discovery {
   readonly #waits: Waits;
   readonly #collector: Collector;
   readonly #listeners = new Set<(change: ClusterChange) => void>();
-  readonly #cache = new LRUCache<Token, Entry>({
-    max: CACHED_CLUSTERS_MAX,
-    maxSize: CACHED_BYTES_MAX,
-    sizeCalculation: ({ durable }) => estimateBytes(durable),
-  });
-  /** Entries with staged changes: these cannot be forgotten. */
-  readonly #dirty = new Map<Token, Entry>();
-  /** Reads of the store under way, so that a token is read once however many ask. */
-  readonly #loading = new Map<Token, Promise<Entry>>();
+  readonly #tokens: Tokens;
   /** Domains of creations that are not durable yet. */
   readonly #claimedDomains = new Set<string>();
   #closing = false;
@@ -117,6 +97,7 @@ class DiscoveryService implements Discovery {
     this.#now = options.now ?? Date.now;
     this.#mintToken = options.mintToken ?? (() => mintHex() as Token);
     this.#logger = (options.logger ?? silentLogger).named("discovery/service");
+    this.#tokens = new Tokens((token) => options.store.load(token));
     this.#waits = new Waits(options.maxWaits ?? 100_000);
     this.#commits = new GroupCommit(options.store, lastIndex, {
       committed: (changes) => this.#committed(changes),
@@ -258,7 +239,7 @@ class DiscoveryService implements Discovery {
   // ---- reading
 
   async find(token: Token): Promise<Found> {
-    const entry = this.#resident(token) ?? this.#adopt(await this.#load(token));
+    const entry = this.#tokens.resident(token) ?? this.#tokens.adopt(await this.#tokens.load(token));
     return this.#found(entry.durable);
   }
 
@@ -288,7 +269,7 @@ class DiscoveryService implements Discovery {
       const now = this.#now();
       for (const cluster of page) if (!isExpired(cluster, now)) yield cluster;
       const last = page.at(-1);
-      if (last === undefined || page.length < PAGE_CLUSTERS) return;
+      if (last === undefined) return;
       after = last.createdIndex;
     }
   }
@@ -366,12 +347,12 @@ class DiscoveryService implements Discovery {
    * @returns once everything it was based on is durable; so does a refusal.
    */
   async #decide<T>(token: Token, decision: (entry: Entry) => T): Promise<T> {
-    const entry = this.#resident(token) ?? this.#adopt(await this.#load(token));
+    const entry = this.#tokens.resident(token) ?? this.#tokens.adopt(await this.#tokens.load(token));
     this.#refuseWhenClosing();
     try {
       return decision(entry);
     } finally {
-      if (this.#dirty.has(token)) await this.#commits.settled();
+      if (this.#tokens.isStaged(token)) await this.#commits.settled();
     }
   }
 
@@ -386,10 +367,7 @@ class DiscoveryService implements Discovery {
   }
 
   #stage(entry: Entry, change: Change, newest: Kept, lastIndex: number): void {
-    const resident = this.#resident(entry.token);
-    assert(resident === undefined || resident === entry, () => "one token has two entries in memory");
-    entry.newest = newest;
-    this.#dirty.set(entry.token, entry);
+    this.#tokens.stage(entry, newest);
     void this.#commits.stage(change, lastIndex);
   }
 
@@ -401,15 +379,7 @@ class DiscoveryService implements Discovery {
       const after = change.type === "save" ? change.after : undefined;
       const before = change.type === "save" ? change.before : change.cluster;
       events.push({ before, after });
-      const entry = this.#dirty.get(token);
-      if (entry === undefined) continue;
-      entry.durable = change.type === "save" ? change.after : change.tombstone;
-      if (entry.durable === entry.newest) {
-        this.#dirty.delete(token);
-        // Its size is taken anew only when it comes in anew.
-        this.#cache.delete(token);
-        this.#cache.set(token, entry);
-      }
+      this.#tokens.commit(token, change.type === "save" ? change.after : change.tombstone);
     }
     for (const event of events) {
       this.#tell(event);
@@ -419,9 +389,7 @@ class DiscoveryService implements Discovery {
 
   #failed(changes: readonly Change[], error: Error): void {
     this.#logger.error("a batch of changes could not be stored", { changes: changes.length, error });
-    // Memory goes back to what is durable: whoever asks next reads it from the store.
-    for (const token of this.#dirty.keys()) this.#cache.delete(token);
-    this.#dirty.clear();
+    this.#tokens.dropStaged();
   }
 
   #tell(change: ClusterChange): void {
@@ -448,35 +416,6 @@ class DiscoveryService implements Discovery {
     }
   }
 
-  // ---- tokens in memory
-
-  #resident(token: Token): Entry | undefined {
-    return this.#dirty.get(token) ?? this.#cache.get(token);
-  }
-
-  #load(token: Token): Promise<Entry> {
-    const under = this.#loading.get(token);
-    if (under !== undefined) return under;
-    const loading = this.#store
-      .load(token)
-      .then((state): Entry => ({ token, durable: state, newest: state }))
-      .finally(() => this.#loading.delete(token));
-    this.#loading.set(token, loading);
-    return loading;
-  }
-
-  /**
-   * Takes a freshly read entry into memory, unless another reader of the same token was faster. A change needs an
-   * entry, and its commit another turn of the event loop: so what was read cannot be out of date yet.
-   */
-  #adopt(loaded: Entry): Entry {
-    const resident = this.#resident(loaded.token);
-    if (resident !== undefined) return resident;
-    // Unknown tokens are not kept: anybody can ask for any number of them.
-    if (loaded.durable !== undefined) this.#cache.set(loaded.token, loaded);
-    return loaded;
-  }
-
   /** @throws RefusedError token_expired, token_retired, token_unknown. */
   #mustBeLive({ newest }: Entry): Cluster {
     const state = stateAt(this.#rules, newest, this.#now());
@@ -487,13 +426,4 @@ class DiscoveryService implements Discovery {
     if (this.#closing)
       throw new EnvironmentError("stopping", "the service is stopping; ask again in a moment");
   }
-}
-
-/** Roughly what a token weighs in memory, in bytes. */
-function estimateBytes(state: Kept): number {
-  if (!isCluster(state)) return 256;
-  return state.members.reduce(
-    (sum, member) => sum + 400 + 4 * member.value.length,
-    512 + 64 * state.removed.length,
-  );
 }

@@ -40,13 +40,16 @@ export interface Store {
    * @throws EnvironmentError when the disk refuses; nothing of the batch was kept then.
    */
   commit(changes: readonly Change[], index: number): Promise<void>;
-  /** Clusters whose `expiresAt <= now`, oldest first, at most `limit`. */
+  /** Clusters whose `expiresAt <= now`, oldest first: at most `limit`, fewer when they are large, none only at the end. */
   expired(now: number, limit: number): Promise<readonly Cluster[]>;
   /** Drops tombstones with `forgetAt <= now`, at most `limit`. @returns how many. */
   forget(now: number, limit: number): Promise<number>;
-  /** Every cluster, by createdIndex ascending, in pages so that a zone transfer never holds them all. */
+  /**
+   * Every cluster, by createdIndex ascending, in pages so that a zone transfer never holds them all: at most `limit`,
+   * fewer when they are large, none only at the end.
+   */
   page(afterCreatedIndex: number, limit: number): Promise<readonly Cluster[]>;
-  /** Whether a write would succeed now, without leaving a trace. @throws EnvironmentError saying why not. */
+  /** Whether a write would succeed now, without a trace that a client could see. @throws EnvironmentError saying why not. */
   checkWritable(): Promise<void>;
   stats(): Promise<StoreStats>;
   close(): Promise<void>;

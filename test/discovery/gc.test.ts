@@ -99,14 +99,17 @@ describe("the collector", () => {
 
   test("tries again next time what the disk refuses now, and says so", async () => {
     const lines: string[] = [];
-    let works = false;
+    let [left, works] = [1, false];
     const collector = new Collector({
       intervalMs: 0,
       now: () => NOW,
       logger: createLogger("info", (line) => lines.push(line)),
-      store: { expired: () => Promise.resolve(clusters.slice(0, 1)), forget: () => Promise.resolve(0) },
-      retire: () =>
-        works ? Promise.resolve() : Promise.reject(new EnvironmentError("disk_full", "the disk is full")),
+      store: { expired: () => Promise.resolve(clusters.slice(0, left)), forget: () => Promise.resolve(0) },
+      retire: () => {
+        if (!works) return Promise.reject(new EnvironmentError("disk_full", "the disk is full"));
+        left--;
+        return Promise.resolve();
+      },
     });
     await collector.collect();
     expect(lines.join("")).toContain("the disk is full");

@@ -10,13 +10,13 @@ const seed = Number(process.env["QUORATE_TORTURE_SEED"] ?? Math.floor(Date.now()
 const rounds = Number(process.env["QUORATE_TORTURE_ROUNDS"] ?? 20);
 const TIMEOUT_MS = 60_000 + 5000 * rounds;
 
-test("the service itself", { timeout: TIMEOUT_MS }, async () => {
+test.concurrent("the service itself", { timeout: TIMEOUT_MS }, async () => {
   const summary = await torture({ start: startDirect, seed, rounds });
   expect(summary.kills).toBe(rounds);
   expect(summary.registrations).toBeGreaterThan(rounds);
 });
 
-test("over HTTP, as users run it", { timeout: TIMEOUT_MS }, async () => {
+test.concurrent("over HTTP, as users run it", { timeout: TIMEOUT_MS }, async () => {
   const summary = await torture({ start: startOverHttp, seed: seed + 1, rounds });
   expect(summary.kills).toBe(rounds);
   expect(summary.registrations).toBeGreaterThan(rounds);

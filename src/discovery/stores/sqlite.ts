@@ -2,58 +2,29 @@
  * The embedded store: one SQLite file, held by one process. WAL mode with full sync: a batch costs one fsync and
  * survives a power cut. SQLite works synchronously; the promises are the interface's, for stores that have to wait.
  */
-import {
-  chmodSync,
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { dirname } from "node:path";
-import Database from "better-sqlite3";
+import { statSync } from "node:fs";
+import type Database from "better-sqlite3";
 import { assert } from "../../lib/assert.ts";
-import { EnvironmentError } from "../../lib/errors.ts";
 import { type Logger, silentLogger } from "../../lib/logger.ts";
 import type { Cluster, Member, Token } from "../cluster.ts";
 import type { Change, Store, StoreStats, Tombstone } from "../store.ts";
-import { migrate } from "./migrations.ts";
 import { toEnvironmentError } from "./sqlite-errors.ts";
+import { openRegistryFile, reserveLog } from "./sqlite-file.ts";
 import {
   type ClusterRow,
-  type MemberRow,
-  type RemovedRow,
   reverseLabels,
   toCluster,
   toMember,
   toRemoved,
   toTombstone,
 } from "./sqlite-rows.ts";
+import { prepareStatements, type Statements } from "./sqlite-statements.ts";
 import { TokenIndex } from "./token-index.ts";
 
-/** How long to wait at start for a predecessor that is just ending, in milliseconds. */
-const LOCK_WAIT_MS = 3000;
-/**
- * Pages in the log before they are moved into the file: 4 KiB each, so the log stays near 4 MiB. Creations go to the
- * same few pages, so a longer log saves little, and moving it holds everything up for longer.
- */
-const WAL_PAGES = 1000;
-/** Length that the log is given at start: a little more than those pages take. */
-const WAL_BYTES_RESERVED = 4.5 * 1024 * 1024;
-/** What the log file is cut back to after an outsized transaction, in bytes. */
-const WAL_BYTES_KEPT = 64 * 1024 * 1024;
-const PAGE_CACHE_KIB = 32 * 1024;
-/** Up to this size the whole file is checked for damage at start (half a second); above, damage shows when met. */
-const CHECKED_BYTES_MAX = 64 * 1024 * 1024;
 /** What a probe writes: more than any one registration, so that health fails before registrations do. */
 const PROBE_BYTES = 64 * 1024;
-/** Owner only: tokens are capabilities. */
-const FILE_MODE = 0o600;
-const FOLDER_MODE = 0o700;
-
+/** Members after which a page of clusters ends: a few clusters with a thousand proxies each are enough for one. */
+const PAGE_MEMBERS = 2000;
 /**
  * Opens the registry file, makes it (and its folder) where it is missing, and brings it to the newest format.
  * @throws EnvironmentError registry_in_use, registry_newer, registry_foreign, registry_not_a_database,
@@ -61,12 +32,8 @@ const FOLDER_MODE = 0o700;
  */
 export function openSqliteStore(path: string, logger: Logger = silentLogger): Promise<Store> {
   return settle<Store>(path, () => {
-    prepareFile(path, logger);
-    const db = new Database(path, { timeout: LOCK_WAIT_MS });
+    const db = openRegistryFile(path, logger);
     try {
-      configure(db);
-      migrate(db, path);
-      checkSound(db, path);
       const store = new SqliteStore(db, path);
       store.probe();
       reserveLog(`${path}-wal`);
@@ -87,90 +54,10 @@ function settle<T>(path: string, work: () => T): Promise<T> {
   }
 }
 
-function prepareFile(path: string, logger: Logger): void {
-  const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-  const found = statSync(path, { throwIfNoEntry: false });
-  closeSync(openSync(path, "a+", FILE_MODE));
-  if (found === undefined) {
-    // The name of a new file is durable only after its folder is synced.
-    const handle = openSync(folder, "r");
-    fsyncSync(handle);
-    closeSync(handle);
-  } else if ((found.mode & 0o077) !== 0) {
-    logger.warn(
-      "the registry file was readable by others; tokens are capabilities, so it is now its owner's alone",
-      {
-        path,
-        mode: (found.mode & 0o777).toString(8),
-      },
-    );
-    chmodSync(path, FILE_MODE);
-  }
-}
-
-function configure(db: Database.Database): void {
-  // Exclusive: a second quorate on this file is told so, and the log's index needs no shared memory.
-  db.pragma("locking_mode = EXCLUSIVE");
-  db.pragma("journal_mode = WAL");
-  db.pragma("synchronous = FULL");
-  db.pragma("foreign_keys = ON");
-  db.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
-  db.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
-  db.pragma(`cache_size = -${PAGE_CACHE_KIB}`);
-}
-
-/**
- * Gives the log its length at once. A commit that makes the file longer has to make its length durable too, which
- * takes as long again as the rest of it (measured: 0.27 ms against 0.13 ms), until the log has once been filled.
- * To SQLite the zeros are no frames: after a crash it reads up to them. The registry is locked, so nobody else writes
- * here, and what was written stays as it is.
- */
-function reserveLog(path: string): void {
-  const log = openSync(path, "r+");
-  const { size } = fstatSync(log);
-  try {
-    const zeros = Buffer.alloc(Math.max(0, WAL_BYTES_RESERVED - size));
-    for (let at = 0; at < zeros.length; ) at += writeSync(log, zeros, at, undefined, size + at);
-    fsyncSync(log);
-  } catch {
-    // No room for it: registrations may still have some, and only speed is lost.
-    ftruncateSync(log, size);
-  } finally {
-    closeSync(log);
-  }
-}
-
-/** @throws EnvironmentError registry_corrupt. */
-function checkSound(db: Database.Database, path: string): void {
-  const damaged = (what: string): never => {
-    throw new EnvironmentError(
-      "registry_corrupt",
-      `registry ${path}: it is damaged (${what}); restore it from a backup, or recover what is left with \`sqlite3 FILE .recover\``,
-    );
-  };
-  const pages = Number(db.pragma("page_count", { simple: true }));
-  const pageBytes = Number(db.pragma("page_size", { simple: true }));
-  if (pages * pageBytes <= CHECKED_BYTES_MAX) {
-    const verdict = String(db.pragma("quick_check(1)", { simple: true }));
-    if (verdict !== "ok") damaged(verdict);
-  }
-  const highest = db
-    .prepare<[], { kept: number | null; seen: number | null }>(
-      `SELECT (SELECT last_index FROM registry) AS kept, max(
-         coalesce((SELECT max(created_index) FROM clusters), 0),
-         coalesce((SELECT max(created_index) FROM members), 0),
-         coalesce((SELECT max(removed_index) FROM removed_members), 0)) AS seen`,
-    )
-    .get();
-  const [kept, seen] = [highest?.kept ?? 0, highest?.seen ?? 0];
-  if (kept < 1 || seen > kept) damaged(`its last index is ${kept}, and it holds an event ${seen}`);
-}
-
 class SqliteStore implements Store {
   readonly #db: Database.Database;
   readonly #path: string;
-  readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #sql: Statements;
   readonly #tokens: TokenIndex;
   #clusters: number;
   #members: number;
@@ -244,7 +131,7 @@ class SqliteStore implements Store {
   }
 
   expired(now: number, limit: number): Promise<readonly Cluster[]> {
-    return settle(this.#path, () => this.#sql.expired.all(now, limit).map((row) => this.#whole(row)));
+    return settle(this.#path, () => this.#wholes(this.#sql.expired.all(now, limit)));
   }
 
   forget(now: number, limit: number): Promise<number> {
@@ -263,9 +150,7 @@ class SqliteStore implements Store {
   }
 
   page(afterCreatedIndex: number, limit: number): Promise<readonly Cluster[]> {
-    return settle(this.#path, () =>
-      this.#sql.page.all(afterCreatedIndex, limit).map((row) => this.#whole(row)),
-    );
+    return settle(this.#path, () => this.#wholes(this.#sql.page.all(afterCreatedIndex, limit)));
   }
 
   checkWritable(): Promise<void> {
@@ -373,6 +258,19 @@ class SqliteStore implements Store {
     this.#sql.bury.run(reason, at, forgetAt, cluster.createdIndex);
   }
 
+  /** As many from the front as fit into one page. */
+  #wholes(rows: readonly ClusterRow[]): readonly Cluster[] {
+    const clusters: Cluster[] = [];
+    let members = 0;
+    for (const row of rows) {
+      if (members >= PAGE_MEMBERS) break;
+      const cluster = this.#whole(row);
+      members += cluster.members.length;
+      clusters.push(cluster);
+    }
+    return clusters;
+  }
+
   #whole(row: ClusterRow): Cluster {
     return toCluster(
       row,
@@ -380,55 +278,4 @@ class SqliteStore implements Store {
       this.#sql.removed.all(row.created_index).map(toRemoved),
     );
   }
-}
-
-/** Every statement the store runs, compiled once. */
-function prepareStatements(db: Database.Database) {
-  return {
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    setLastIndex: db.prepare<[number]>("UPDATE registry SET last_index = ?"),
-    probe: db.prepare<[number]>("UPDATE probe SET padding = randomblob(?)"),
-    cluster: db.prepare<[number], ClusterRow>("SELECT * FROM clusters WHERE created_index = ?"),
-    clusterByDomain: db.prepare<[string], ClusterRow>("SELECT * FROM clusters WHERE domain_path = ?"),
-    domainBetween: db.prepare<[string, string]>(
-      "SELECT 1 FROM clusters WHERE domain_path > ? AND domain_path < ? LIMIT 1",
-    ),
-    page: db.prepare<[number, number], ClusterRow>(
-      "SELECT * FROM clusters WHERE created_index > ? AND gone_at IS NULL ORDER BY created_index LIMIT ?",
-    ),
-    expired: db.prepare<[number, number], ClusterRow>(
-      "SELECT * FROM clusters WHERE expires_at <= ? AND gone_at IS NULL ORDER BY expires_at LIMIT ?",
-    ),
-    insertCluster: db.prepare<
-      [number, string, string, number, number, number | null, string | null, number | null]
-    >("INSERT INTO clusters VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)"),
-    seal: db.prepare<[number | null, number]>("UPDATE clusters SET sealed_index = ? WHERE created_index = ?"),
-    deleteCluster: db.prepare<[number]>("DELETE FROM clusters WHERE created_index = ?"),
-    members: db.prepare<[number], MemberRow>(
-      "SELECT * FROM members WHERE cluster = ? ORDER BY created_index",
-    ),
-    insertMember: db.prepare<
-      [number, number, string, string, string, string, number, string, string | null, number]
-    >("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-    updateMember: db.prepare<[string, number, number]>(
-      "UPDATE members SET client = ?, answered = ? WHERE created_index = ?",
-    ),
-    deleteMember: db.prepare<[number]>("DELETE FROM members WHERE created_index = ?"),
-    removed: db.prepare<[number], RemovedRow>(
-      "SELECT * FROM removed_members WHERE cluster = ? ORDER BY removed_index",
-    ),
-    insertRemoved: db.prepare<[number, number, string, number]>(
-      "INSERT INTO removed_members VALUES (?, ?, ?, ?)",
-    ),
-    bury: db.prepare<[string, number, number, number]>(
-      "UPDATE clusters SET gone_reason = ?, gone_at = ?, forget_at = ?, domain_path = NULL WHERE created_index = ?",
-    ),
-    deleteMembers: db.prepare<[number]>("DELETE FROM members WHERE cluster = ?"),
-    deleteRemoved: db.prepare<[number]>("DELETE FROM removed_members WHERE cluster = ?"),
-    forgettable: db.prepare<[number, number], ClusterRow>(
-      "SELECT * FROM clusters WHERE forget_at <= ? ORDER BY forget_at LIMIT ?",
-    ),
-  };
 }

@@ -20,8 +20,9 @@ import { createCluster } from "../../../src/discovery/registry.ts";
 import type { Change, Store } from "../../../src/discovery/store.ts";
 import { migrate, readMigrations } from "../../../src/discovery/stores/migrations.ts";
 import { openSqliteStore } from "../../../src/discovery/stores/sqlite.ts";
+import { openRegistryFile } from "../../../src/discovery/stores/sqlite-file.ts";
 import { EnvironmentError } from "../../../src/lib/errors.ts";
-import { createLogger } from "../../../src/lib/logger.ts";
+import { createLogger, silentLogger } from "../../../src/lib/logger.ts";
 import { BASE_URL, NOW, newCluster, registered, request, rules } from "../make.ts";
 import { storeContract } from "./store-contract.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -96,14 +97,17 @@ describe("the file", () => {
     expect(await (await opened(path)).load(cluster.token)).toEqual(cluster);
   });
 
-  test("is written with full sync, in WAL mode", async () => {
-    // A second connection cannot look: the file is locked. So the pragmas are read where they are set.
-    const path = join(temporaryFolder(), "registry.db");
-    const store = await opened(path);
-    await store.commit([save(newCluster(3))], 2);
-    expect(readFileSync(path).readUInt8(18)).toBe(2);
-    const source = readFileSync(join(import.meta.dirname, "../../../src/discovery/stores/sqlite.ts"), "utf8");
-    expect(source).toContain('"synchronous = FULL"');
+  test("is written with full sync, in WAL mode, locked, with foreign keys", () => {
+    const db = openRegistryFile(join(temporaryFolder(), "registry.db"), silentLogger);
+    onTestFinished(() => {
+      db.close();
+    });
+    const pragma = (name: string): unknown => db.pragma(name, { simple: true });
+    const FULL = 2;
+    expect(pragma("synchronous")).toBe(FULL);
+    expect(pragma("journal_mode")).toBe("wal");
+    expect(pragma("locking_mode")).toBe("exclusive");
+    expect(pragma("foreign_keys")).toBe(1);
   });
 
   test("belongs to one quorate: a second one is told", async () => {

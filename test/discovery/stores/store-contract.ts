@@ -53,7 +53,7 @@ export function storeContract(name: string, makePlace: () => Promise<Place>): vo
       for (;;) {
         const page = await store.page(all.at(-1)?.createdIndex ?? 0, limit);
         all.push(...page);
-        if (page.length < limit) return all;
+        if (page.length === 0) return all;
       }
     };
 
@@ -203,6 +203,27 @@ export function storeContract(name: string, makePlace: () => Promise<Place>): vo
       await store.commit([retire(clusters[2] ?? newCluster(3), NOW)], 7);
       expect((await everything()).map(({ createdIndex }) => createdIndex)).toEqual([2, 3, 5, 6]);
       expect(await everything(100)).toEqual(await everything(1));
+    });
+
+    test("large clusters make small pages, and none is left out", async () => {
+      const nodes = Array.from({ length: 1000 }, (_node, at) => request(at + 1, { discoveryUrls: [] }));
+      const full = registered({ ...newCluster(1) }, ...nodes);
+      // The same thousand nodes under three tokens, each with indexes of its own.
+      const clusters = [1, 2, 3].map((n): Cluster => {
+        const shift = n * 2000;
+        const members = full.members.map((member) => ({
+          ...member,
+          createdIndex: member.createdIndex + shift,
+        }));
+        const createdIndex = full.createdIndex + shift;
+        return { ...full, token: token(n), createdIndex, members, sealedIndex: members[0]?.createdIndex };
+      });
+      await store.commit(
+        clusters.map((cluster) => save(cluster)),
+        9000,
+      );
+      expect(await everything(100)).toEqual(clusters);
+      expect((await store.expired(NOW + HOUR_MS, 100)).length).toBeGreaterThan(0);
     });
 
     test("a cluster is found by its domain, and what lies below one is known", async () => {
