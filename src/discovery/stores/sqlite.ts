@@ -223,7 +223,7 @@ class SqliteStore implements Store {
 
   /** Writes the difference: members are values, so one that did not change is the very same object. */
   #saveMembers(cluster: number, before: readonly Member[], after: readonly Member[]): void {
-    if (before === after) return;
+    if (before === after || before.length + after.length === 0) return;
     const sql = this.#sql;
     const kept = new Set(after.map((member) => member.createdIndex));
     const old = new Map(before.map((member) => [member.createdIndex, member]));

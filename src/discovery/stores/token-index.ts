@@ -8,8 +8,8 @@ import type Database from "better-sqlite3";
 
 /** Tokens in memory before they are entered; at most twice as many are there at any time, some 15 MiB. */
 const GENERATION_TOKENS = 65_536;
-/** Neighbourhoods: tokens that share their first three hex digits. */
-const BUCKETS = 16 ** 3;
+/** Neighbourhoods: tokens that share their first two hex digits. Few enough that their ends stay in the CPU's cache. */
+const BUCKETS = 16 ** 2;
 /** Tokens entered for each one created: 2 ends one generation well before the next is full. */
 const ENTERED_PER_CREATED = 2;
 
@@ -33,6 +33,8 @@ export class TokenIndex {
   /** Of the transaction under way: becomes true by `committed`, is forgotten by `rolledBack`. */
   #created: (readonly [token: string, cluster: number])[] = [];
   #enteredThen = 0;
+  /** Tokens that may be entered for those created so far. */
+  #credit = 0;
 
   constructor(db: Database.Database) {
     this.#select = db.prepare<[string], { cluster: number }>(
@@ -83,16 +85,20 @@ export class TokenIndex {
       if (this.#recent.clusters.size < GENERATION_TOKENS) return;
       this.#entering = this.#recent;
       this.#recent = newGeneration();
-      this.#entered = this.#enteredThen = 0;
+      this.#entered = this.#enteredThen = this.#credit = 0;
     }
     const { clusters, buckets, until } = this.#entering;
-    let left = this.#created.length * ENTERED_PER_CREATED;
-    for (; left > 0 && this.#enteredThen < BUCKETS; this.#enteredThen++) {
-      for (const token of buckets[this.#enteredThen]?.toSorted() ?? []) {
+    this.#credit += this.#created.length * ENTERED_PER_CREATED;
+    while (this.#enteredThen < BUCKETS) {
+      const bucket = buckets[this.#enteredThen] ?? [];
+      // Whole buckets only, as they are paid for: a lone creation seldom carries one.
+      if (bucket.length > this.#credit) break;
+      this.#credit -= bucket.length;
+      for (const token of bucket.toSorted()) {
         const cluster = clusters.get(token);
         if (cluster !== undefined) this.#enter.run(token, cluster);
-        left--;
       }
+      this.#enteredThen++;
     }
     if (this.#enteredThen === BUCKETS) this.#setUntil.run(until);
   }
@@ -119,7 +125,7 @@ function newGeneration(): Generation {
 function remember(generation: Generation, token: string, cluster: number): void {
   generation.clusters.set(token, cluster);
   generation.until = cluster;
-  const at = Number.parseInt(token.slice(0, 3), 16);
+  const at = Number.parseInt(token.slice(0, 2), 16);
   const bucket = generation.buckets[at];
   if (bucket === undefined) generation.buckets[at] = [token];
   else bucket.push(token);
