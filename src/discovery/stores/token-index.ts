@@ -48,6 +48,8 @@ export class TokenIndex {
        WHERE created_index > (SELECT indexed_until FROM registry) AND kind = 'minted' ORDER BY created_index`,
     );
     for (const row of late.iterate()) remember(this.#recent, row.token, row.created_index);
+    // Restarts must not keep a full generation from ever being entered.
+    if (this.#recent.clusters.size >= GENERATION_TOKENS) db.transaction(() => this.#enterAll()).immediate();
   }
 
   /** @returns the index of the cluster's creation. */
@@ -87,20 +89,31 @@ export class TokenIndex {
       this.#recent = newGeneration();
       this.#entered = this.#enteredThen = this.#credit = 0;
     }
-    const { clusters, buckets, until } = this.#entering;
+    const { buckets, clusters, until } = this.#entering;
     this.#credit += this.#created.length * ENTERED_PER_CREATED;
     while (this.#enteredThen < BUCKETS) {
       const bucket = buckets[this.#enteredThen] ?? [];
       // Whole buckets only, as they are paid for: a lone creation seldom carries one.
       if (bucket.length > this.#credit) break;
       this.#credit -= bucket.length;
-      for (const token of bucket.toSorted()) {
-        const cluster = clusters.get(token);
-        if (cluster !== undefined) this.#enter.run(token, cluster);
-      }
+      this.#enterBucket(bucket, clusters);
       this.#enteredThen++;
     }
     if (this.#enteredThen === BUCKETS) this.#setUntil.run(until);
+  }
+
+  #enterAll(): void {
+    const { buckets, clusters, until } = this.#recent;
+    for (const bucket of buckets) this.#enterBucket(bucket ?? [], clusters);
+    this.#setUntil.run(until);
+    this.#recent = newGeneration();
+  }
+
+  #enterBucket(bucket: readonly string[], clusters: ReadonlyMap<string, number>): void {
+    for (const token of bucket.toSorted()) {
+      const cluster = clusters.get(token);
+      if (cluster !== undefined) this.#enter.run(token, cluster);
+    }
   }
 
   // ---- after it

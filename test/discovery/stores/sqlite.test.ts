@@ -1,5 +1,6 @@
 /** The store contract on SQLite, and what a file can do to a registry: full, read-only, damaged, foreign, newer. */
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -50,7 +51,7 @@ function save(after: Cluster, before?: Cluster): Change {
 }
 
 function numbered(n: number): Cluster {
-  const token = (n * 2_654_435_761).toString(16).padStart(32, "0") as Token;
+  const token = createHash("sha256").update(String(n)).digest("hex").slice(0, 32) as Token;
   return createCluster(rules(), token, { size: 3, baseUrl: BASE_URL }, { now: NOW, nextIndex: n + 1 });
 }
 
@@ -272,44 +273,75 @@ describe("migrations", () => {
   });
 });
 
-test("tokens are found while they are entered into the file's index, and after a restart at any moment", async () => {
-  const folder = temporaryFolder();
-  const path = join(folder, "registry.db");
-  let store = await openSqliteStore(path);
-  let made = 0;
-  const create = async (count: number): Promise<void> => {
-    for (let left = count; left > 0; left -= 1000) {
-      const changes = Array.from({ length: Math.min(left, 1000) }, (_change, at) =>
-        save(numbered(made + at + 1)),
-      );
-      made += changes.length;
-      await store.commit(changes, made + 1);
-    }
-  };
-  const missing = async (): Promise<number[]> => {
-    const gone: number[] = [];
-    for (let n = 1; n <= made; n += 37) {
-      const found = await store.load(numbered(n).token);
-      if (found === undefined || !("size" in found) || found.createdIndex !== n + 1) gone.push(n);
-    }
-    return gone;
-  };
-  // 65,536 fill a generation; it is entered during the next 32,768; then the next one fills.
-  for (const count of [60_000, 6000, 10_000, 30_000, 40_000]) {
-    await create(count);
-    expect(await missing()).toEqual([]);
-    await store.close();
-    store = await openSqliteStore(path);
-    expect(await missing()).toEqual([]);
+describe("tokens are found while they are entered into the file's index", () => {
+  /** A registry that grows by tokens, and what the file's index knows of them. */
+  async function growing(path: string) {
+    let store = await openSqliteStore(path);
+    let made = 0;
+    return {
+      async create(count: number): Promise<void> {
+        for (let left = count; left > 0; left -= 1000) {
+          const changes = Array.from({ length: Math.min(left, 1000) }, (_change, at) =>
+            save(numbered(made + at + 1)),
+          );
+          made += changes.length;
+          await store.commit(changes, made + 1);
+        }
+      },
+      async missing(): Promise<number[]> {
+        const gone: number[] = [];
+        for (let n = 1; n <= made; n += 37) {
+          const found = await store.load(numbered(n).token);
+          if (found === undefined || !("size" in found) || found.createdIndex !== n + 1) gone.push(n);
+        }
+        return gone;
+      },
+      async restart(): Promise<{ readonly until: number; readonly entered: number }> {
+        await store.close();
+        const db = new Database(path);
+        const state = db
+          .prepare<[], { until: number; entered: number }>(
+            "SELECT indexed_until AS until, (SELECT count(*) FROM token_index) AS entered FROM registry",
+          )
+          .get();
+        db.close();
+        store = await openSqliteStore(path);
+        return state ?? { until: 0, entered: 0 };
+      },
+      close: () => store.close(),
+    };
   }
-  await store.close();
-  const db = new Database(path);
-  const state = db
-    .prepare("SELECT indexed_until, (SELECT count(*) FROM token_index) AS entered FROM registry")
-    .get();
-  db.close();
-  expect(state).toMatchObject({ indexed_until: expect.any(Number) as number });
-  expect((state as { entered: number }).entered).toBeGreaterThan(60_000);
+
+  // 65,536 fill a generation, which is entered during the next 32,768.
+  test("in the course of later creations", async () => {
+    const registry = await growing(join(temporaryFolder(), "registry.db"));
+    for (const count of [65_000, 1000, 15_000, 20_000, 30_000]) {
+      await registry.create(count);
+      expect(await registry.missing()).toEqual([]);
+    }
+    const { until, entered } = await registry.restart();
+    expect(until).toBeGreaterThan(65_536);
+    expect(entered).toBeGreaterThan(65_536);
+    expect(await registry.missing()).toEqual([]);
+    await registry.close();
+  });
+
+  test("and over restarts at any moment, which may not put it off for ever", async () => {
+    const registry = await growing(join(temporaryFolder(), "registry.db"));
+    const states: (readonly [until: number, entered: number])[] = [];
+    for (const count of [40_000, 30_000, 10_000, 10_000, 50_000, 10_000]) {
+      await registry.create(count);
+      expect(await registry.missing()).toEqual([]);
+      const { until, entered } = await registry.restart();
+      states.push([until, entered]);
+      expect(await registry.missing()).toEqual([]);
+    }
+    expect(states[0]).toEqual([0, 0]);
+    expect(states.at(-1)?.[0]).toBeGreaterThan(70_000);
+    // Node n was created at n + 1.
+    expect(states.at(-1)?.[1]).toBeGreaterThanOrEqual((states.at(-1)?.[0] ?? 0) - 1);
+    await registry.close();
+  });
 });
 
 describe("a full disk", () => {
