@@ -2,6 +2,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
+import { importsOf } from "./support/files.ts";
 
 const root = join(import.meta.dirname, "../../src");
 
@@ -28,10 +29,6 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 const rowOf = (room: string): number => ROWS.findIndex((row) => row.includes(room));
 const roomOf = (file: string): string => file.split("/")[0] ?? "";
-
-export function importsOf(source: string): string[] {
-  return [...source.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map((match) => match[1] ?? "");
-}
 
 function violations(file: string, source: string): string[] {
   const from = roomOf(file);

@@ -23,3 +23,23 @@ export function linesMatching(files: readonly string[], pattern: RegExp): string
       .flatMap((text, index) => (pattern.test(text) ? [`${file}:${index + 1}: ${text.trim()}`] : [])),
   );
 }
+
+/** The relative paths that a file imports, also on demand. */
+export function importsOf(source: string): string[] {
+  return [...source.matchAll(/(?:from|import)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map((match) => match[1] ?? "");
+}
+
+/** What a file imports, and what that imports, and so on: paths from the root. */
+export function reachedFrom(file: string): ReadonlySet<string> {
+  const reached = new Set<string>();
+  const visit = (from: string): void => {
+    for (const specifier of importsOf(read(from))) {
+      const to = join(from, "..", specifier);
+      if (reached.has(to) || !existsSync(join(ROOT, to))) continue;
+      reached.add(to);
+      visit(to);
+    }
+  };
+  visit(file);
+  return reached;
+}
