@@ -29,6 +29,31 @@ export function readMigrations(folder: string = MIGRATIONS): readonly Migration[
 }
 
 /**
+ * Only reads: what it refuses stays as it is.
+ * @throws EnvironmentError registry_newer, registry_foreign.
+ */
+export function refuseForeign(
+  db: Database.Database,
+  path: string,
+  migrations: readonly Migration[] = readMigrations(),
+): void {
+  const newest = migrations.length;
+  const version = versionOf(db);
+  const application = Number(db.pragma("application_id", { simple: true }));
+  const empty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  if (!empty && application !== APPLICATION_ID)
+    throw new EnvironmentError(
+      "registry_foreign",
+      `registry ${path}: it is an SQLite database of another program; choose another --data`,
+    );
+  if (version > newest)
+    throw new EnvironmentError(
+      "registry_newer",
+      `registry ${path}: it has format ${version}, and this quorate knows formats up to ${newest}; start the newer quorate that wrote it, or give this one another --data`,
+    );
+}
+
+/**
  * Brings the file to the newest version in one transaction.
  * @throws EnvironmentError registry_newer, registry_foreign.
  */
@@ -39,23 +64,16 @@ export function migrate(
 ): void {
   const newest = migrations.length;
   const work = db.transaction(() => {
-    const version = Number(db.pragma("user_version", { simple: true }));
-    const application = Number(db.pragma("application_id", { simple: true }));
-    const empty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
-    if (!empty && application !== APPLICATION_ID)
-      throw new EnvironmentError(
-        "registry_foreign",
-        `registry ${path}: it is an SQLite database of another program; choose another --data`,
-      );
-    if (version > newest)
-      throw new EnvironmentError(
-        "registry_newer",
-        `registry ${path}: it has format ${version}, and this quorate knows formats up to ${newest}; start the newer quorate that wrote it, or give this one another --data`,
-      );
+    refuseForeign(db, path, migrations);
+    const version = versionOf(db);
     if (version === newest) return;
     for (const { sql } of migrations.slice(version)) db.exec(sql);
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${newest}`);
   });
   work.immediate();
+}
+
+function versionOf(db: Database.Database): number {
+  return Number(db.pragma("user_version", { simple: true }));
 }

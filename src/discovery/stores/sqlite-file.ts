@@ -2,6 +2,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -14,7 +15,7 @@ import { dirname } from "node:path";
 import Database from "better-sqlite3";
 import { EnvironmentError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/logger.ts";
-import { migrate } from "./migrations.ts";
+import { migrate, refuseForeign } from "./migrations.ts";
 
 /** How long to wait at start for a predecessor that is just ending, in milliseconds. */
 const LOCK_WAIT_MS = 3000;
@@ -39,12 +40,17 @@ const FOLDER_MODE = 0o700;
  * @throws EnvironmentError, or what SQLite and the file system say (sqlite-errors.ts).
  */
 export function openRegistryFile(path: string, logger: Logger): Database.Database {
-  prepareFile(path, logger);
+  prepareFile(path);
   const db = new Database(path, { timeout: LOCK_WAIT_MS });
   try {
+    // Exclusive: a second quorate on this file is told so, and the log's index needs no shared memory.
+    db.pragma("locking_mode = EXCLUSIVE");
+    // Before anything is changed: WAL mode stays with a file, and this one may be another program's.
+    refuseForeign(db, path);
     configure(db);
     migrate(db, path);
     checkSound(db, path);
+    keepFromOthers(path, logger);
     return db;
   } catch (error) {
     db.close();
@@ -52,31 +58,37 @@ export function openRegistryFile(path: string, logger: Logger): Database.Databas
   }
 }
 
-function prepareFile(path: string, logger: Logger): void {
+function prepareFile(path: string): void {
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-  const found = statSync(path, { throwIfNoEntry: false });
+  makeFolder(folder);
+  const isNew = !existsSync(path);
   closeSync(openSync(path, "a+", FILE_MODE));
-  if (found === undefined) {
-    // The name of a new file is durable only after its folder is synced.
-    const handle = openSync(folder, "r");
-    fsyncSync(handle);
-    closeSync(handle);
-  } else if ((found.mode & 0o077) !== 0) {
-    logger.warn(
-      "the registry file was readable by others; tokens are capabilities, so it is now its owner's alone",
-      {
-        path,
-        mode: (found.mode & 0o777).toString(8),
-      },
-    );
-    chmodSync(path, FILE_MODE);
-  }
+  if (!isNew) return;
+  // The name of a new file is durable only after its folder is synced.
+  const handle = openSync(folder, "r");
+  fsyncSync(handle);
+  closeSync(handle);
+}
+
+/** With its parents. Node's `recursive` never returns where a folder cannot be made in one that exists (`/proc`). */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(folder);
+  if (parent !== folder && !existsSync(parent)) makeFolder(parent);
+  mkdirSync(folder, { mode: FOLDER_MODE });
+}
+
+function keepFromOthers(path: string, logger: Logger): void {
+  const { mode } = statSync(path);
+  if ((mode & 0o077) === 0) return;
+  logger.warn(
+    "the registry file was readable by others; tokens are capabilities, so it is now its owner's alone",
+    { path, mode: (mode & 0o777).toString(8) },
+  );
+  chmodSync(path, FILE_MODE);
 }
 
 function configure(db: Database.Database): void {
-  // Exclusive: a second quorate on this file is told so, and the log's index needs no shared memory.
-  db.pragma("locking_mode = EXCLUSIVE");
   db.pragma("journal_mode = WAL");
   db.pragma("synchronous = FULL");
   db.pragma("foreign_keys = ON");
@@ -118,7 +130,7 @@ function checkSound(db: Database.Database, path: string): void {
   const pageBytes = Number(db.pragma("page_size", { simple: true }));
   if (pages * pageBytes <= CHECKED_BYTES_MAX) {
     const verdict = String(db.pragma("quick_check(1)", { simple: true }));
-    if (verdict !== "ok") damaged(verdict);
+    if (verdict !== "ok") damaged(verdict.replaceAll(/\s*\n\s*/g, " "));
   }
   const highest = db
     .prepare<[], { kept: number | null; seen: number | null }>(
