@@ -2,6 +2,7 @@
  * Certificate files, read again when they change. The files are compared by content, every few seconds: this sees a
  * rename, a symlink swap (as Kubernetes updates secrets) and a write in place alike, where watching inodes does not.
  */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
@@ -43,7 +44,22 @@ export function openTls(files: TlsFiles, logger: Logger, checkMs: number = RELOA
     files.keyFile,
     ...(files.trustedCaFile === undefined ? [] : [files.trustedCaFile]),
   ];
+  /** Served all the same: a client that does not check, or a clock that is wrong, is better off than with nothing. */
+  const warnOfDates = ({ validFromDate, validToDate }: X509Certificate): void => {
+    const now = Date.now();
+    if (now >= validFromDate.getTime() && now <= validToDate.getTime()) return;
+    logger.warn("the certificate is not valid now: etcd retries for ever without saying why", {
+      "cert-file": files.certFile,
+      "not-before": validFromDate.toISOString(),
+      "not-after": validToDate.toISOString(),
+    });
+  };
   const materialOf = ([cert = "", key = "", ca]: readonly string[]): TlsMaterial => {
+    const served = certificateIn(files.certFile, cert);
+    if (!served.checkPrivateKey(privateKeyIn(files.keyFile, key))) {
+      throw unusable(files.keyFile, `this key does not belong to the certificate in ${files.certFile}`);
+    }
+    if (files.trustedCaFile !== undefined) certificateIn(files.trustedCaFile, ca ?? "");
     const material: TlsMaterial = {
       cert,
       key,
@@ -53,12 +69,9 @@ export function openTls(files: TlsFiles, logger: Logger, checkMs: number = RELOA
     try {
       createSecureContext(material);
     } catch (error) {
-      throw new EnvironmentError(
-        "certificate_unusable",
-        `${paths.join(", ")}: ${error instanceof Error ? error.message : String(error)}`,
-        { cause: error },
-      );
+      throw unusable(paths.join(", "), messageOf(error), error);
     }
+    warnOfDates(served);
     return material;
   };
 
@@ -84,7 +97,7 @@ export function openTls(files: TlsFiles, logger: Logger, checkMs: number = RELOA
       for (const listener of listeners) listener(current);
       logger.info("certificate files changed; new connections use them", { "cert-file": files.certFile });
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       if (problem !== lastProblem) {
         logger.error("changed certificate files cannot be used; the old ones stay in use", {
           error: problem,
@@ -106,10 +119,39 @@ export function openTls(files: TlsFiles, logger: Logger, checkMs: number = RELOA
   };
 }
 
+/** The first certificate of a PEM file. */
+function certificateIn(path: string, pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (error) {
+    throw unusable(path, `it holds no certificate that can be read (PEM): ${messageOf(error)}`, error);
+  }
+}
+
+function privateKeyIn(path: string, pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    throw unusable(
+      path,
+      `it holds no private key that can be read (PEM, without a passphrase): ${messageOf(error)}`,
+      error,
+    );
+  }
+}
+
+function unusable(path: string, what: string, cause?: unknown): EnvironmentError {
+  return new EnvironmentError("certificate_unusable", `${path}: ${what}`, { cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function unreadable(error: unknown): EnvironmentError {
   return new EnvironmentError(
     "certificate_unreadable",
-    `cannot read a certificate file: ${error instanceof Error ? error.message : String(error)}`,
+    `cannot read a certificate file: ${messageOf(error)}`,
     { cause: error },
   );
 }

@@ -16,8 +16,11 @@ export interface Issued {
 export interface TestAuthority {
   readonly folder: string;
   readonly caFile: string;
-  /** A certificate for 127.0.0.1, good for servers and clients. @param name Its common name. */
-  issue(name: string): Issued;
+  /**
+   * A certificate for 127.0.0.1, good for servers and clients.
+   * @param name Its common name. @param days Until it expires; negative: since.
+   */
+  issue(name: string, days?: number): Issued;
 }
 
 export function makeAuthority(): TestAuthority {
@@ -32,11 +35,12 @@ export function makeAuthority(): TestAuthority {
   return {
     folder,
     caFile: file("ca.pem"),
-    issue(name) {
+    issue(name, days = 2) {
       const [key, csr, cert] = [file(`${name}.key`), file(`${name}.csr`), file(`${name}.pem`)];
       openssl("req", ...newKey, "-subj", `/CN=${name}`, "-keyout", key, "-out", csr);
       const signing = ["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial"];
-      openssl("x509", "-req", "-in", csr, ...signing, "-days", "2", "-extfile", file("ext"), "-out", cert);
+      const life = ["-days", String(days), "-extfile", file("ext")];
+      openssl("x509", "-req", "-in", csr, ...signing, ...life, "-out", cert);
       return { certFile: cert, keyFile: key };
     },
   };

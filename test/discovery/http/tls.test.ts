@@ -146,8 +146,35 @@ describe.skipIf(!HAS_OPENSSL)("with certificates (needs openssl)", () => {
     const [one, two] = [authority.issue("one"), authority.issue("two")];
     expect(() => open({ certFile: one.certFile, keyFile: two.keyFile })).toThrow(EnvironmentError);
     expect(() => open({ certFile: one.certFile, keyFile: two.keyFile })).toThrow(
-      /one\.pem, .*two\.key: .*mismatch/i,
+      /two\.key: this key does not belong to the certificate in \S+one\.pem/,
     );
+  });
+
+  test("a file without a certificate or key is refused at the start: nobody could connect", () => {
+    const { issue, folder } = makeAuthority();
+    const one = issue("one");
+    const empty = join(folder, "empty.pem");
+    writeFileSync(empty, "");
+    expect(() => open({ ...one, certFile: empty })).toThrow(/empty\.pem: it holds no certificate/);
+    expect(() => open({ ...one, keyFile: empty })).toThrow(/empty\.pem: it holds no private key/);
+    expect(() => open({ ...one, trustedCaFile: empty })).toThrow(/empty\.pem: it holds no certificate/);
+  });
+
+  test("a file that is found empty, in the middle of being written, changes nothing", async () => {
+    const authority = makeAuthority();
+    const one = authority.issue("one");
+    const { tls, lines } = open(one);
+    const harness = await openServer({}, { tls });
+    writeFileSync(one.certFile, "");
+    await tls.check();
+    expect(await shownName(harness, authority)).toBe("one");
+    expect(lines.join("")).toContain("the old ones stay in use");
+  });
+
+  test("a certificate that has expired is served, and the log says so", () => {
+    const authority = makeAuthority();
+    const { lines } = open(authority.issue("late", -1));
+    expect(lines.join("")).toMatch(/the certificate is not valid now.*"not-after":"\d{4}-/);
   });
 });
 
