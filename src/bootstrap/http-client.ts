@@ -44,11 +44,13 @@ const CONNECT_TIMEOUT_MS = 5000;
 
 export class HttpClient {
   readonly #agent: Agent;
+  readonly #hasCertificate: boolean;
 
   /** @throws EnvironmentError file_unreadable. */
   constructor(tls: ClientTls) {
     const read = (file: string): { readonly pem?: Buffer } => (file === "" ? {} : { pem: readPem(file) });
     const [ca, cert, key] = [read(tls.caFile).pem, read(tls.certFile).pem, read(tls.keyFile).pem];
+    this.#hasCertificate = cert !== undefined;
     this.#agent = new Agent({
       connect: {
         timeout: CONNECT_TIMEOUT_MS,
@@ -83,7 +85,11 @@ export class HttpClient {
       signal?.throwIfAborted();
       if (timeout.aborted)
         throw new UnreachableError(url, `no answer within ${timeoutMs / 1000}s`, true, { cause: error });
-      throw new UnreachableError(url, reasonOf(error), false, { cause: error });
+      const reason = reasonOf(error);
+      // Under TLS 1.3 a server refuses a client after the handshake, often without a word.
+      const perhaps =
+        url.protocol === "https:" && !this.#hasCertificate && reason === CLOSED ? MAYBE_CERTIFICATE : "";
+      throw new UnreachableError(url, reason + perhaps, false, { cause: error });
     }
   }
 
@@ -101,6 +107,9 @@ function readPem(file: string): Buffer {
   }
 }
 
+const CLOSED = "the connection closed before the whole answer was there";
+const MAYBE_CERTIFICATE = "; does it want a client certificate (--cert-file, --key-file)?";
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused; is the service running there?",
   ECONNRESET: "the connection was reset",
@@ -111,7 +120,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "no such host",
   EAI_AGAIN: "the name server does not answer",
   UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000}s`,
-  UND_ERR_SOCKET: "the connection closed before the whole answer was there",
+  UND_ERR_SOCKET: CLOSED,
   UND_ERR_RES_EXCEEDED_MAX_SIZE: `the answer is longer than ${RESPONSE_BYTES_MAX} bytes`,
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; give its authority with --ca-file",
   SELF_SIGNED_CERT_IN_CHAIN: "its certificate's authority is unknown here; give it with --ca-file",
@@ -120,7 +129,7 @@ const REASONS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "its certificate has expired",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
   ERR_SSL_WRONG_VERSION_NUMBER: "it does not speak TLS there; is it http?",
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it wants a client certificate: --cert-file and --key-file",
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: `${CLOSED}${MAYBE_CERTIFICATE}`,
 };
 
 /** fetch wraps what happened, sometimes twice, and a name with several addresses fails once for each. */
