@@ -46,6 +46,18 @@ test("files that documents name in code exist", () => {
   expect(named.filter(({ path }) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
 
+test("a function that a document names with its file is in that file", () => {
+  const named = documents.flatMap((file) =>
+    [...read(file).matchAll(/`([\w.#]+)`\s+\(`(src\/[\w./-]+\.ts)`\)/g)].map(([, name = "", path = ""]) => ({
+      name,
+      path,
+    })),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  const absent = named.filter(({ name, path }) => !read(path).includes(name.split(".").at(-1) ?? name));
+  expect(absent).toEqual([]);
+});
+
 // Where this fails, run: node scripts/with-node.cjs scripts/write-flags.ts
 test("the README lists every flag as --help does", () => {
   const readme = read("README.md");
