@@ -218,6 +218,8 @@ export function readServeOptions(
 
 function check(options: FlagValues<typeof FLAGS>, rest: readonly string[]): void {
   const [extra] = rest;
+  if (extra === "true" || extra === "false")
+    throw new UsageError(`unexpected argument "${extra}"; give a switch its value as --NAME=${extra}`);
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${JSON.stringify(extra)}; flags begin with --`);
   if (options.listenHttp.length === 0) throw new UsageError("--listen-http needs at least one address");
@@ -279,7 +281,9 @@ function parseAddress(given: string): string {
 }
 
 function parseNetworkText(given: string): string {
-  const valid = given.includes("/") ? ipaddr.isValidCIDR(given) : isIP(given) !== 0;
+  // ipaddr.js alone reads "10/8" as 0.0.0.10/8.
+  const valid =
+    isIP(given.split("/", 1)[0] ?? "") !== 0 && (!given.includes("/") || ipaddr.isValidCIDR(given));
   if (!valid) throw new Error("expected an address or a network such as 10.0.0.0/8");
   return given;
 }
@@ -288,7 +292,7 @@ function parseNetworkText(given: string): string {
 function parseDomain(given: string): string {
   const domain = given.toLowerCase().replace(/\.$/, "");
   const isLabel = (label: string): boolean => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label);
-  if (domain.length > 253 || !domain.split(".").every(isLabel)) {
+  if (domain.length > 253 || !domain.split(".").every(isLabel) || isIP(domain) !== 0) {
     throw new Error("expected a domain name such as discovery.example.com");
   }
   return domain;

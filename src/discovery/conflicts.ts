@@ -84,9 +84,13 @@ function refuseLoopback(newcomer: Newcomer, member: Member, theirs: readonly Pee
       `${describeNewcomer(newcomer)} cannot register with peer URL ${ours.text}, which only its own machine can reach, while ${describeMember(member)} ${reason}; set --initial-advertise-peer-urls to an address that the other members can reach`,
     );
   }
+  const cure =
+    newcomer.from === ""
+      ? "declare it with an address that the others can reach"
+      : "delete that member, set its --initial-advertise-peer-urls to an address that the others can reach, and register it again";
   refuse(
     "loopback_url",
-    `${describeNewcomer(newcomer)} cannot register: ${describeMember(member)} advertises ${other?.text}, which only its own machine can reach; delete that member, set its --initial-advertise-peer-urls to an address that the others can reach, and register it again`,
+    `${describeNewcomer(newcomer)} cannot register: ${describeMember(member)} advertises ${other?.text}, which only its own machine can reach; ${cure}`,
   );
 }
 

@@ -62,6 +62,9 @@ function checkName(name: string): string {
   // Line breaks and the like would forge lines in logs and environment files; etcd itself takes any name.
   if (/\p{C}/u.test(name))
     return wrong(`the member's name ${JSON.stringify(name)} holds control or invisible characters`);
+  // What takes the place of bytes that could not be decoded: the node would not find its own name among the members.
+  if (name.includes("\uFFFD"))
+    return wrong(`the member's name ${JSON.stringify(name)} holds bytes that are not UTF-8`);
   return name;
 }
 

@@ -68,6 +68,7 @@ describe("what no member can use is refused, saying what is wrong", () => {
     ["m=http://255.255.255.255:2380", "broadcast"],
     ["m=http://[ff02::1]:2380", "multicast"],
     ["m\n=http://10.0.0.1:1", "control or invisible"],
+    ["m\uFFFD=http://10.0.0.1:1", "not UTF-8"],
     [`${"n".repeat(NAME_LENGTH_MAX + 1)}=http://10.0.0.1:1`, `more than ${NAME_LENGTH_MAX}`],
     [`m=http://${"a".repeat(VALUE_LENGTH_MAX)}:1`, `more than ${VALUE_LENGTH_MAX}`],
     [

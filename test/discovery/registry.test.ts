@@ -140,6 +140,16 @@ describe("members declared at creation", () => {
     );
   });
 
+  test("one on loopback beside a reachable one is refused with what its declarer can do", () => {
+    const members = [
+      { name: "a", peerUrl: "http://localhost:2380" },
+      { name: "b", peerUrl: urlOf(1) },
+    ];
+    const error = refusalOf(() => newCluster(3, { declared: members }));
+    expect(error.code).toBe("loopback_url");
+    expect(error.message).toContain("; declare it with an address that the others can reach");
+  });
+
   test("below a domain, a name must be a host label", () => {
     const members = [{ name: "infra_0", peerUrl: urlOf(1) }];
     expect(newCluster(3, { declared: members }).members).toHaveLength(1);

@@ -21,12 +21,16 @@ export function queryOf(c: HttpContext): URLSearchParams {
 
 /**
  * The body's parameters.
- * @throws V2Refusal bodyTooLarge, or invalidForm when it is of another type or cannot be decoded.
+ * @throws V2Refusal bodyTooLarge, or invalidForm when it is of another type, compressed, or cannot be decoded.
  */
 export async function formOf(c: HttpContext): Promise<URLSearchParams> {
   const type = c.req.header("content-type");
   const text = await bodyText(c);
   if (text === "") return NO_PARAMETERS;
+  const encoding = c.req.header("content-encoding");
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    throw new V2Refusal("invalidForm", `the body is encoded (${quote(encoding)}); send the form as it is`);
+  }
   if (type !== undefined && type.split(";", 1)[0]?.trim().toLowerCase() !== FORM_TYPE) {
     throw new V2Refusal("invalidForm", `the body is ${quote(type)}; send a form: ${FORM_TYPE}`);
   }

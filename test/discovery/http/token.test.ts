@@ -284,6 +284,16 @@ test("bodies that are no form are refused in JSON", async () => {
   expect(await refusal(put("{}", "application/json"))).toMatchObject({ status: 400, errorCode: 210 });
   expect(await refusal(put("value=%g0"))).toMatchObject({ status: 400, errorCode: 210 });
   expect(await refusal(put(`value=${"x".repeat(65_536)}`))).toMatchObject({ status: 413, errorCode: 210 });
+  const compressed = await app.request(`${path}/abc`, {
+    method: "PUT",
+    body: "\x1f\x8b",
+    headers: { "Content-Encoding": "gzip", "Content-Type": "application/x-www-form-urlencoded" },
+  });
+  expect(await refusal(compressed)).toMatchObject({
+    status: 400,
+    errorCode: 210,
+    cause: 'the body is encoded ("gzip"); send the form as it is',
+  });
   expect(await refusal(app.request(`${path}/%zz`))).toMatchObject({ status: 400, errorCode: 209 });
   expect(await refusal(app.request(`${path}/%c0%80`))).toMatchObject({ status: 400, errorCode: 209 });
 });
