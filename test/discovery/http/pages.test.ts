@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Token } from "../../../src/discovery/cluster.ts";
 import type { Discovery } from "../../../src/discovery/discovery.ts";
 import { createHealthCheck } from "../../../src/discovery/http/health.ts";
+import type { StoreStats } from "../../../src/discovery/store.ts";
 import { tokenHash } from "../../../src/discovery/token-hash.ts";
 import { EnvironmentError } from "../../../src/lib/errors.ts";
 import { json, openHarness, refusal } from "./harness.ts";
@@ -46,6 +47,19 @@ test("the health check runs once a second, however many ask", async () => {
   now += 1;
   expect(await check()).toBe("the disk is full");
   expect(checks).toBe(2);
+});
+
+test("/metrics is made once for all that ask at the same time, and again for whoever asks later", async () => {
+  let made = 0;
+  const stats = (): Promise<StoreStats> => {
+    made++;
+    return Promise.resolve({ clusters: made, members: 0, bytes: 0 });
+  };
+  const { app } = await openHarness({ wrap: but({ stats }) });
+  const clusters = async (): Promise<string> =>
+    /\{of="clusters"\} (\d+)/.exec(await (await app.request("/metrics")).text())?.[1] ?? "";
+  expect(await Promise.all([clusters(), clusters(), clusters()])).toEqual(["1", "1", "1"]);
+  expect(await clusters()).toBe("2");
 });
 
 test("/metrics has discovery.etcd.io's names and ours", async () => {
