@@ -1,0 +1,6 @@
+import { confchangeEnvironment } from "./confchange-environment.ts";
+import type { Environment } from "./datadriven.ts";
+import { quorumEnvironment } from "./quorum-environment.ts";
+
+/** All kinds of scripts that can be run. */
+export const ENVIRONMENTS: readonly Environment[] = [quorumEnvironment, confchangeEnvironment];
