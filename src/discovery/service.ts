@@ -6,6 +6,7 @@
 import { customAlphabet } from "nanoid";
 import { EnvironmentError, InvariantError } from "../lib/errors.ts";
 import { type Logger, silentLogger } from "../lib/logger.ts";
+import { throttledLog } from "../lib/throttled-log.ts";
 import type { Cluster, MemberId, Token } from "./cluster.ts";
 import type {
   ClusterChange,
@@ -78,6 +79,7 @@ class DiscoveryService implements Discovery {
   readonly #now: () => number;
   readonly #mintToken: () => Token;
   readonly #logger: Logger;
+  readonly #logFailedBatch: ReturnType<typeof throttledLog>;
   readonly #commits: GroupCommit;
   readonly #waits: Waits;
   readonly #collector: Collector;
@@ -97,6 +99,7 @@ class DiscoveryService implements Discovery {
     this.#now = options.now ?? Date.now;
     this.#mintToken = options.mintToken ?? (() => mintHex() as Token);
     this.#logger = (options.logger ?? silentLogger).named("discovery/service");
+    this.#logFailedBatch = throttledLog((msg, fields) => this.#logger.error(msg, fields));
     this.#tokens = new Tokens((token) => options.store.load(token));
     this.#waits = new Waits(options.maxWaits ?? 100_000);
     this.#commits = new GroupCommit(options.store, lastIndex, {
@@ -388,7 +391,7 @@ class DiscoveryService implements Discovery {
   }
 
   #failed(changes: readonly Change[], error: Error): void {
-    this.#logger.error("a batch of changes could not be stored", { changes: changes.length, error });
+    this.#logFailedBatch("a batch of changes could not be stored", { changes: changes.length, error });
     this.#tokens.dropStaged();
   }
 

@@ -7,6 +7,7 @@ import type { ClusterChange, Discovery, WaitOutcome, WaitRequest } from "../../s
 import { createDiscovery, type DiscoveryOptions } from "../../src/discovery/service.ts";
 import { openSqliteStore } from "../../src/discovery/stores/sqlite.ts";
 import { EnvironmentError } from "../../src/lib/errors.ts";
+import { createLogger } from "../../src/lib/logger.ts";
 import { HeldStore } from "./held-store.ts";
 import { addressOf, BASE_URL, HOUR_MS, idOf, listOf, NOW, rejectionOf, request, urlOf } from "./make.ts";
 import { temporaryFolder } from "./stores/temporary-folder.ts";
@@ -236,6 +237,17 @@ describe("a disk that fails", () => {
     const registration = await joinAs(discovery, token, 1);
     expect(registration).toMatchObject({ created: true, rank: 0 });
     expect(await discovery.createCustom("discovery/a" as Token, 5)).toMatchObject({ created: true });
+  });
+
+  test("says so once a second in the log, which may be on that disk too", async () => {
+    const lines: string[] = [];
+    const { discovery, store } = await setUp({ logger: createLogger("info", (line) => lines.push(line)) });
+    store.failure = diskFull;
+    for (let n = 0; n < 20; n++) await Promise.allSettled([create(discovery)]);
+    const failures = lines.filter((line) => line.includes("a batch of changes could not be stored"));
+    // At most one a second: a slow machine may need two for twenty.
+    expect(failures.length).toBeLessThan(10);
+    expect(failures[0]).toContain("the disk is full");
   });
 
   test("no index is given twice, though nobody saw the lost ones", async () => {

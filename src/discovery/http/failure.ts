@@ -1,5 +1,7 @@
 /** What went wrong in a handler, as the answer to it: below a token in etcd's JSON, elsewhere in plain words. */
 import { EnvironmentError, InvariantError, RefusedError } from "../../lib/errors.ts";
+import type { Logger } from "../../lib/logger.ts";
+import { throttledLog } from "../../lib/throttled-log.ts";
 import type { HttpContext, HttpServices } from "./context.ts";
 import { errorNameOf, plainError, statusOf, V2Refusal, v2Error } from "./v2-error.ts";
 
@@ -30,7 +32,7 @@ function reasonOf({ logger }: HttpServices, error: unknown): string {
     return "internal error";
   }
   if (error instanceof EnvironmentError) {
-    logger.error("a request failed", { error, code: error.code });
+    failureLogOf(logger)("a request failed", { error, code: error.code });
     return error.message;
   }
   if (isAbort(error)) return "the request ended before it was complete";
@@ -40,6 +42,18 @@ function reasonOf({ logger }: HttpServices, error: unknown): string {
   });
   return "internal error";
 }
+
+/** A full disk fails every request, and the log may be on that disk: a line a second. */
+function failureLogOf(logger: Logger): ReturnType<typeof throttledLog> {
+  let log = failureLogs.get(logger);
+  if (log === undefined) {
+    log = throttledLog((msg, fields) => logger.error(msg, fields));
+    failureLogs.set(logger, log);
+  }
+  return log;
+}
+
+const failureLogs = new WeakMap<Logger, ReturnType<typeof throttledLog>>();
 
 /** The client closed the connection in the middle of its body: nobody reads the answer. */
 function isAbort(error: unknown): boolean {

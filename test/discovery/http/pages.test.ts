@@ -136,6 +136,15 @@ test("what cannot be stored is told with a 4xx to a member, with 503 to everyone
   expect(await json(read)).toMatchObject({ errorCode: 300, cause: "the disk is full" });
 });
 
+test("a full disk, which every request meets, is logged once a second", async () => {
+  const { app, logged } = await openHarness({ wrap: but({ create: diskFull }) });
+  for (let n = 0; n < 20; n++) expect((await app.request("/new")).status).toBe(503);
+  const failures = logged.filter((line) => line.includes("a request failed"));
+  // At most one a second: a slow machine may need two for twenty.
+  expect(failures.length).toBeLessThan(10);
+  expect(failures[0]).toContain('"code":"disk_full"');
+});
+
 test("an error nobody thought of is logged with its stack and told without it", async () => {
   const broken = await openHarness({
     wrap: but({ find: () => Promise.reject(new TypeError("x is undefined")) }),
