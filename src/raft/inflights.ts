@@ -61,7 +61,6 @@ export class Inflights {
 
   /** Forgets all messages under way: the member's state is probed anew. */
   reset(): void {
-    this.#start = 0;
     this.#count = 0;
     this.#totalBytes = 0;
   }

@@ -127,6 +127,12 @@ describe("the commit index under way", () => {
     refused.sentCommitIndex(8);
     refused.reject(8, 4);
     expect(refused.sentCommit).toBe(4);
+    const replicating = member(2, 3);
+    replicating.becomeReplicate();
+    replicating.sentEntries(6, 6);
+    replicating.sentCommitIndex(8);
+    replicating.reject(8, 4);
+    expect(replicating.sentCommit).toBe(2);
     const unreachable = member(2, 3);
     unreachable.becomeReplicate();
     unreachable.sentEntries(6, 6);
