@@ -92,6 +92,8 @@ function configure(db: Database.Database): void {
   db.pragma("journal_mode = WAL");
   db.pragma("synchronous = FULL");
   db.pragma("foreign_keys = ON");
+  // Statement journals in a file would need a temporary folder, which a container may not have, and a free descriptor.
+  db.pragma("temp_store = MEMORY");
   db.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
   db.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
   db.pragma(`cache_size = -${PAGE_CACHE_KIB}`);

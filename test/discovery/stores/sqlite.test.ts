@@ -109,6 +109,7 @@ describe("the file", () => {
     expect(pragma("journal_mode")).toBe("wal");
     expect(pragma("locking_mode")).toBe("exclusive");
     expect(pragma("foreign_keys")).toBe(1);
+    expect(pragma("temp_store")).toBe(2);
   });
 
   test("belongs to one quorate: a second one is told", async () => {
