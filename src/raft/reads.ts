@@ -1,0 +1,52 @@
+/** Linearizable reads, as their leader handles them (thesis 6.4). Pure. */
+import { must } from "../lib/assert.ts";
+import { broadcastHeartbeat } from "./heartbeat.ts";
+import { type Message, MessageType, NONE } from "./message.ts";
+import type { Raft } from "./raft.ts";
+
+/** Somebody asks from which index on a read is safe. */
+export function readIndex(raft: Raft, request: Message): void {
+  if (raft.tracker.isSingleton()) {
+    answer(raft, request, raft.log.committed);
+    return;
+  }
+  // Until an entry of this term is committed, our commit index may lag behind what was acknowledged (step 1).
+  if (raft.hasCommittedInTerm()) start(raft, request);
+  else raft.readsBeforeCommit.push(request);
+}
+
+/** Reads that waited for the first commit of this term go on their way. */
+export function releaseReads(raft: Raft): void {
+  const requests = raft.readsBeforeCommit;
+  if (requests.length === 0) return;
+  raft.readsBeforeCommit = [];
+  for (const request of requests) start(raft, request);
+}
+
+/** A heartbeat was answered, and with it perhaps some reads. */
+export function confirmReads(raft: Raft, m: Message): void {
+  if (raft.config.readOnly !== "safe" || m.context.length === 0) return;
+  raft.readOnly.acknowledge(m.from, m.context);
+  for (const { request, index } of raft.readOnly.takeConfirmed(raft.tracker.config)) {
+    answer(raft, request, index);
+  }
+}
+
+function start(raft: Raft, request: Message): void {
+  if (raft.config.readOnly === "leaseBased") {
+    answer(raft, request, raft.log.committed);
+    return;
+  }
+  raft.readOnly.add(raft.log.committed, request);
+  raft.readOnly.acknowledge(raft.id, raft.readOnly.heartbeatContext());
+  broadcastHeartbeat(raft);
+}
+
+function answer(raft: Raft, request: Message, index: number): void {
+  if (request.from === NONE || request.from === raft.id) {
+    const { data } = must(request.entries[0], () => "a read without its context");
+    raft.readStates.push({ index, context: data });
+  } else {
+    raft.send(MessageType.readIndexResp, request.from, { index, entries: request.entries });
+  }
+}
