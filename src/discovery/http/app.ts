@@ -1,8 +1,7 @@
 /** Joins the routes into one application. It knows no socket: `app.request("/new")` works in a test. */
-import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import type { AccessLog } from "./access-log.ts";
-import type { HttpContext, HttpHandler, HttpServices } from "./context.ts";
+import type { Connection, HttpContext, HttpHandler, HttpServices } from "./context.ts";
 import { plainFailure, tokenFailure } from "./failure.ts";
 import { createHealthCheck } from "./health.ts";
 import { pathOf } from "./key-path.ts";
@@ -13,7 +12,7 @@ import { health, home, metricsPage, robots, version } from "./pages.ts";
 import { createTokenRoutes } from "./token.ts";
 import { plainError } from "./v2-error.ts";
 
-export type App = Hono<{ Bindings: HttpBindings }>;
+export type App = Hono<{ Bindings: Connection }>;
 
 export interface AppOptions {
   readonly services: HttpServices;
@@ -25,7 +24,7 @@ export interface AppOptions {
 
 export function createApp({ services, dnsQuery, accessLog }: AppOptions): App {
   const { discovery, metrics } = services;
-  const app: App = new Hono<{ Bindings: HttpBindings }>({ getPath: (request) => pathOf(request.url) });
+  const app: App = new Hono<{ Bindings: Connection }>({ getPath: (request) => pathOf(request.url) });
 
   const observed = (endpoint: Endpoint, handler: HttpHandler): HttpHandler => {
     return async (c) => {

@@ -2,10 +2,8 @@
  * Who is asking: the socket's own address, unless that is a proxy the operator trusts (`--trust-proxy`), whose
  * X-Forwarded-For, -Host and -Proto then count. Nobody else's do: anyone can write these headers.
  */
-import type { IncomingMessage } from "node:http";
 import ipaddr from "ipaddr.js";
-import type { HttpContext } from "./context.ts";
-import { connectionOf } from "./context.ts";
+import { type Connection, connectionOf, type HttpContext } from "./context.ts";
 
 /** Proxies in one chain that are looked at; what lies further left is not believed. */
 const PROXY_CHAIN_MAX = 32;
@@ -42,7 +40,7 @@ export function createClientAddresses(trusted: readonly string[]): ClientAddress
       ([network, bits]) => network.kind() === parsed.kind() && parsed.match(network, bits),
     );
   };
-  const socketAddress = (incoming: IncomingMessage | undefined): string =>
+  const socketAddress = (incoming: Connection["incoming"] | undefined): string =>
     normalise(incoming?.socket.remoteAddress ?? "");
 
   return {

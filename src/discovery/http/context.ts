@@ -1,5 +1,5 @@
 /** What every route is given: the service behind it, and the request with its connection. */
-import type { HttpBindings } from "@hono/node-server";
+import type { Http2Bindings, HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { Logger } from "../../lib/logger.ts";
 import type { Discovery } from "../discovery.ts";
@@ -9,7 +9,10 @@ import type { HttpMetrics } from "./metrics.ts";
 import type { OpenPolls } from "./open-polls.ts";
 import type { PublicUrls } from "./public-url.ts";
 
-export type HttpContext = Context<{ Bindings: HttpBindings }>;
+/** A request and its answer as node has them: over HTTP/1.1, or one stream of an HTTP/2 connection. */
+export type Connection = HttpBindings | Http2Bindings;
+
+export type HttpContext = Context<{ Bindings: Connection }>;
 export type HttpHandler = (c: HttpContext) => Response | Promise<Response>;
 
 export interface HttpServices {
@@ -26,9 +29,9 @@ export interface HttpServices {
   readonly allowCustomTokens: boolean;
 }
 
-/** The node sockets under a request; undefined in tests that call the app without any. */
-export function connectionOf(c: HttpContext): HttpBindings | undefined {
+/** What is under a request; undefined in tests that call the app without any. */
+export function connectionOf(c: HttpContext): Connection | undefined {
   // hono hands on whatever env it was called with, which `app.request()` leaves out.
-  const env = c.env as Partial<HttpBindings> | undefined;
-  return env?.incoming !== undefined && env.outgoing !== undefined ? (env as HttpBindings) : undefined;
+  const env = c.env as Partial<Connection> | undefined;
+  return env?.incoming !== undefined && env.outgoing !== undefined ? (env as Connection) : undefined;
 }

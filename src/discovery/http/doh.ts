@@ -3,7 +3,8 @@
  * A DNS error (NXDOMAIN, REFUSED …) is a 200 like any answer; HTTP errors are for what is not a DNS query at all.
  */
 import { cacheableSeconds } from "../../dns/message.ts";
-import type { HttpContext, HttpHandler } from "./context.ts";
+import { connectionOf, type HttpContext, type HttpHandler } from "./context.ts";
+import { endAfterAnswer } from "./delivery.ts";
 import { queryOf } from "./form.ts";
 import { plainError } from "./v2-error.ts";
 
@@ -39,7 +40,7 @@ function parameterOf(c: HttpContext): Uint8Array | Response {
     return plainError(400, "?dns= is not base64url without padding");
   }
   return Buffer.byteLength(text, "base64url") > MESSAGE_BYTES_MAX
-    ? tooLong(414)
+    ? tooLong(c, 414)
     : Buffer.from(text, "base64url");
 }
 
@@ -47,7 +48,7 @@ function parameterOf(c: HttpContext): Uint8Array | Response {
 async function bodyOf(c: HttpContext): Promise<Uint8Array | Response> {
   const type = c.req.header("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== MEDIA_TYPE) return plainError(415, `the body must be ${MEDIA_TYPE}`);
-  if (Number(c.req.header("content-length") ?? 0) > MESSAGE_BYTES_MAX) return tooLong(413);
+  if (Number(c.req.header("content-length") ?? 0) > MESSAGE_BYTES_MAX) return tooLong(c, 413);
   const reader = c.req.raw.body?.getReader();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -56,13 +57,14 @@ async function bodyOf(c: HttpContext): Promise<Uint8Array | Response> {
     bytes += chunk.length;
     if (bytes > MESSAGE_BYTES_MAX) {
       await reader?.cancel();
-      return tooLong(413);
+      return tooLong(c, 413);
     }
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, bytes);
 }
 
-function tooLong(status: 413 | 414): Response {
-  return plainError(status, `a DNS message has ${MESSAGE_BYTES_MAX} bytes at most`, { Connection: "close" });
+function tooLong(c: HttpContext, status: 413 | 414): Response {
+  endAfterAnswer(connectionOf(c));
+  return plainError(status, `a DNS message has ${MESSAGE_BYTES_MAX} bytes at most`);
 }

@@ -1,5 +1,6 @@
 /** Reads parameters: the query, and an urlencoded body of bounded size, whose values come first. */
-import type { HttpContext } from "./context.ts";
+import { connectionOf, type HttpContext } from "./context.ts";
+import { endAfterAnswer } from "./delivery.ts";
 import { BODY_BYTES_MAX } from "./limits.ts";
 import { V2Refusal } from "./v2-error.ts";
 
@@ -45,8 +46,8 @@ async function bodyText(c: HttpContext): Promise<string> {
   const declared = c.req.header("content-length");
   if (declared !== undefined) {
     if (declared === "0") return "";
-    // The parser delivers exactly as many bytes as were declared.
-    if (Number(declared) > BODY_BYTES_MAX) throw tooLarge();
+    // Both parsers deliver exactly as many bytes as were declared.
+    if (Number(declared) > BODY_BYTES_MAX) throw tooLarge(c);
     return c.req.text();
   }
   const reader = c.req.raw.body?.getReader();
@@ -61,16 +62,15 @@ async function bodyText(c: HttpContext): Promise<string> {
     bytes += chunk.byteLength;
     if (bytes > BODY_BYTES_MAX) {
       await reader.cancel();
-      throw tooLarge();
+      throw tooLarge(c);
     }
     text += decoder.decode(chunk, { stream: true });
   }
 }
 
-function tooLarge(): V2Refusal {
-  return new V2Refusal("bodyTooLarge", `the body is longer than ${BODY_BYTES_MAX} bytes`, {
-    Connection: "close",
-  });
+function tooLarge(c: HttpContext): V2Refusal {
+  endAfterAnswer(connectionOf(c));
+  return new V2Refusal("bodyTooLarge", `the body is longer than ${BODY_BYTES_MAX} bytes`);
 }
 
 const QUOTED_LENGTH_MAX = 80;

@@ -8,6 +8,7 @@ import { InvariantError } from "../../lib/errors.ts";
 import type { WaitOutcome } from "../discovery.ts";
 import type { HttpContext, HttpServices } from "./context.ts";
 import { connectionOf } from "./context.ts";
+import { breakOff } from "./delivery.ts";
 import { quote } from "./form.ts";
 import type { KeyName } from "./key-path.ts";
 import { JSON_TYPE, V2Refusal } from "./v2-error.ts";
@@ -27,7 +28,10 @@ export async function answerPoll(
     throw new V2Refusal("invalidField", "the size of a token never changes: there is nothing to wait for");
   }
   const ended = new AbortController();
-  const outgoing = connectionOf(c)?.outgoing;
+  const connection = connectionOf(c);
+  const cutOff = (): void => {
+    if (connection !== undefined) breakOff(connection);
+  };
   const waited = outcomeOf(services, {
     token: key.token,
     id: key.node.type === "member" ? key.node.id : undefined,
@@ -43,7 +47,7 @@ export async function answerPoll(
     "Cache-Control": "no-store",
   };
   if (settled !== undefined) {
-    if (settled.type === "stale") outgoing?.destroy();
+    if (settled.type === "stale") cutOff();
     return new Response(bodyOf(key, settled), { headers });
   }
 
@@ -54,8 +58,8 @@ export async function answerPoll(
       const outcome = await Promise.race([waited, aborted(ended.signal)]);
       forget();
       if (cancelled) return;
-      // Headers have left: only a broken connection makes etcd read the token anew.
-      if (outcome?.type === "stale") outgoing?.destroy();
+      // Headers have left: only an answer that breaks off makes etcd read the token anew.
+      if (outcome?.type === "stale") cutOff();
       const text = outcome === undefined ? "" : bodyOf(key, outcome);
       if (text !== "") controller.enqueue(new TextEncoder().encode(text));
       controller.close();

@@ -1,15 +1,21 @@
 /**
- * The application on its sockets: several addresses, plain or TLS, with the limits and time-outs of a service that
- * faces strangers, and a shutdown that breaks no answer.
+ * The application on its sockets: several addresses, plain or TLS, HTTP/1.1 and HTTP/2 on each, with the limits and
+ * time-outs of a service that faces strangers, and a shutdown that breaks no answer.
  */
-import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
+import type { Server, ServerOptions } from "node:http";
 import { createServer } from "node:http";
+import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { getRequestListener } from "@hono/node-server";
+import { assert } from "../../lib/assert.ts";
 import { EnvironmentError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/logger.ts";
 import type { App } from "./app.ts";
+import type { Connection } from "./context.ts";
+import { whenProtocolIsKnown } from "./first-bytes.ts";
+import { createHttp2, type Http2 } from "./http2.ts";
 import type { OpenPolls } from "./open-polls.ts";
 import type { TlsSource } from "./tls.ts";
 import { JSON_TYPE, v2Error, v2ErrorBody } from "./v2-error.ts";
@@ -72,27 +78,48 @@ export interface HttpServer {
 
 /** @throws EnvironmentError when an address cannot be listened on; none is left open then. */
 export async function startHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const { timeouts = TIMEOUTS, waitTimeoutMs, logger } = options;
   const servers: Server[] = [];
+  const sockets = new Set<Socket>();
   let closing = false;
   const listener = getRequestListener(options.app.fetch, {
     // What the request line or the Host header made impossible: no route has seen it.
     errorHandler: (error) =>
       v2Error("invalidField", error instanceof Error ? error.message : "bad request", options.index()),
   });
-  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  const onRequest = (incoming: Connection["incoming"], outgoing: Connection["outgoing"]): void => {
     // HTTP/1.0, as simple health probes still speak it, has no Host header: the address it came to stands in.
     if (incoming.headers.host === undefined && incoming.httpVersion === "1.0") {
       const { localAddress = "localhost", localPort } = incoming.socket;
       incoming.headers.host = `${hostText(localAddress)}:${localPort}`;
     }
+    if (incoming instanceof Http2ServerRequest) incoming.headers.host = incoming.authority;
     // `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7).
     if (incoming.url === "*" && incoming.method === "OPTIONS") incoming.url = "/";
-    if (closing) outgoing.shouldKeepAlive = false;
+    if (closing && !(outgoing instanceof Http2ServerResponse)) outgoing.shouldKeepAlive = false;
     void listener(incoming, outgoing);
   };
 
+  const http2 = createHttp2({
+    onRequest,
+    headerBytesMax: HEADER_BYTES_MAX,
+    headerCountMax: HEADER_COUNT_MAX,
+    headersMs: timeouts.headersMs,
+    requestMs: timeouts.requestMs,
+    keepAliveMs: KEEP_ALIVE_MS,
+    stalledMs: waitTimeoutMs + STALLED_MS,
+    logger,
+  });
+
   try {
-    for (const address of options.listen) servers.push(await listen(address, onRequest, options));
+    for (const address of options.listen) {
+      const server = await listen(address, onRequest, http2, options);
+      server.on("connection", (socket: Socket) => {
+        sockets.add(socket);
+        socket.once("close", () => sockets.delete(socket));
+      });
+      servers.push(server);
+    }
   } catch (error) {
     for (const server of servers) server.close();
     throw error;
@@ -102,12 +129,15 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
     closing = true;
     const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
     options.polls.endAll();
+    http2.close();
     const closeIdle = setInterval(() => {
       for (const server of servers) server.closeIdleConnections();
+      // Nothing was asked on these, not even in which protocol.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     }, DRAIN_CHECK_MS);
     const deadline = setTimeout(() => {
-      options.logger.warn("connections were still open at the end of the shutdown; closing them");
-      for (const server of servers) server.closeAllConnections();
+      logger.warn("connections were still open at the end of the shutdown; closing them");
+      for (const socket of sockets) socket.destroy();
     }, deadlineMs);
     await Promise.all(closed);
     clearInterval(closeIdle);
@@ -122,7 +152,8 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
 
 async function listen(
   address: ListenAddress,
-  onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => void,
+  onRequest: (incoming: Connection["incoming"], outgoing: Connection["outgoing"]) => void,
+  http2: Http2,
   { tls, waitTimeoutMs, timeouts = TIMEOUTS, index, logger }: HttpServerOptions,
 ): Promise<Server> {
   const limits: ServerOptions = {
@@ -141,8 +172,16 @@ async function listen(
   if (address.scheme === "https") {
     if (tls === undefined) throw new Error("an https address without certificate files");
     const secure = createTlsServer(
-      { ...limits, ...tls.current(), handshakeTimeout: timeouts.headersMs },
+      {
+        ...limits,
+        ...tls.current(),
+        handshakeTimeout: timeouts.headersMs,
+        ALPNProtocols: ["h2", "http/1.1"],
+      },
       onRequest,
+    );
+    divert(secure, "secureConnection", (socket, http1) =>
+      (socket as TLSSocket).alpnProtocol === "h2" ? http2.serve(socket) : http1(socket),
     );
     const stop = tls.onChange((material) => secure.setSecureContext(material));
     secure.once("close", stop);
@@ -152,6 +191,11 @@ async function listen(
     server = secure;
   } else {
     server = createServer(limits, onRequest);
+    divert(server, "connection", (socket, http1) =>
+      whenProtocolIsKnown(socket, timeouts.headersMs, (protocol) =>
+        protocol === "http2" ? http2.serve(socket) : http1(socket),
+      ),
+    );
   }
   server.maxHeadersCount = HEADER_COUNT_MAX;
   server.maxConnections = CONNECTIONS_MAX;
@@ -166,6 +210,19 @@ async function listen(
   });
   server.on("error", (error) => logger.error("the HTTP server failed", { error }));
   return server;
+}
+
+/** Puts a choice before node's own listener, which serves HTTP/1.1. @param event It is told of connections by. */
+function divert(
+  server: Server,
+  event: "connection" | "secureConnection",
+  choose: (socket: Socket, http1: (socket: Socket) => void) => void,
+): void {
+  const [listener, ...others] = server.listeners(event);
+  assert(listener !== undefined && others.length === 0, () => `node serves ${event} in another way now`);
+  server.removeAllListeners(event);
+  const http1 = listener.bind(server) as (socket: Socket) => void;
+  server.on(event, (socket: Socket) => choose(socket, http1));
 }
 
 /** Answers what is no HTTP, or too much of it: the parser gave up, so this is written by hand. */

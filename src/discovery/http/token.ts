@@ -10,6 +10,7 @@ import type { Tombstone } from "../store.ts";
 import type { HttpContext, HttpHandler, HttpServices } from "./context.ts";
 import { connectionOf } from "./context.ts";
 import { customTokensRefusal, putSize } from "./custom-keys.ts";
+import { whenLost } from "./delivery.ts";
 import { booleanParameter, formOf, optionalBoolean, queryOf, queryText, quote } from "./form.ts";
 import { type KeyName, keyNamesOf, pathOf } from "./key-path.ts";
 import { READS_IN_FLIGHT_MAX } from "./limits.ts";
@@ -158,26 +159,15 @@ async function register(
   metrics.registered(registration.role, registration.created);
   // The commit held the event loop: a client that went away meanwhile is seen by the next look at its socket.
   await nextTurn();
-  whenAnswerIsLost(c, () => {
-    metrics.answerLost();
-    discovery.answerLost(key.token, id, registration.member.createdIndex);
-  });
+  const connection = connectionOf(c);
+  if (connection !== undefined) {
+    whenLost(connection, () => {
+      metrics.answerLost();
+      discovery.answerLost(key.token, id, registration.member.createdIndex);
+    });
+  }
   const node = memberNode(key, registration.member);
   return answer(201, "create", node, registration.index, warningHeader(registration.warnings));
-}
-
-/** Calls back when the connection breaks, or has broken already, before the answer went out. */
-function whenAnswerIsLost(c: HttpContext, lost: () => void): void {
-  const connection = connectionOf(c);
-  if (connection === undefined) return;
-  const { incoming, outgoing } = connection;
-  if (outgoing.closed || incoming.socket.destroyed || incoming.socket.readableEnded) {
-    lost();
-    return;
-  }
-  outgoing.once("close", () => {
-    if (!outgoing.writableFinished) lost();
-  });
 }
 
 /** What the query holds besides etcd's own parameters: a discovery URL with a query of its own adds it everywhere. */

@@ -2,9 +2,9 @@
 import { request as httpRequest } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
-import type { Discovery } from "../../../src/discovery/discovery.ts";
 import { startHttp } from "../../../src/discovery/http/server.ts";
 import { EnvironmentError } from "../../../src/lib/errors.ts";
+import { slowRegistrations } from "./slow-registrations.ts";
 import type { ServerHarness } from "./socket.ts";
 import { openServer, registration } from "./socket.ts";
 
@@ -159,46 +159,6 @@ test("pipelined requests are answered in their order", async () => {
     "get size",
   ]);
 });
-
-/** Holds registrations back until `release`, and notes which answers were lost. */
-function slowRegistrations(): {
-  readonly wrap: (discovery: Discovery) => Discovery;
-  readonly release: () => void;
-  readonly arrived: Promise<void>;
-  readonly lost: string[];
-} {
-  const lost: string[] = [];
-  let release = (): void => undefined;
-  let arrive = (): void => undefined;
-  const gate = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const arrived = new Promise<void>((resolve) => {
-    arrive = resolve;
-  });
-  const wrap = (discovery: Discovery): Discovery =>
-    new Proxy(discovery, {
-      get(target, name) {
-        if (name === "register") {
-          return async (request: Parameters<Discovery["register"]>[0]) => {
-            const result = await target.register(request);
-            arrive();
-            await gate;
-            return result;
-          };
-        }
-        if (name === "answerLost") {
-          return (...told: Parameters<Discovery["answerLost"]>) => {
-            lost.push(`${told[1]} ${told[2]}`);
-            target.answerLost(...told);
-          };
-        }
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === "function" ? (value.bind(target) as unknown) : value;
-      },
-    });
-  return { wrap, release: () => release(), arrived, lost };
-}
 
 test.each(["closed", "reset", "half-closed"])(
   "an answer is lost when the connection was %s before it",

@@ -1,8 +1,8 @@
 /** The app on a real port, and a client that writes bytes and reads what comes back. */
 import { connect, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import type { HttpBindings } from "@hono/node-server";
 import { onTestFinished } from "vitest";
+import type { Connection } from "../../../src/discovery/http/context.ts";
 import { type HttpServer, startHttp } from "../../../src/discovery/http/server.ts";
 import type { TlsSource } from "../../../src/discovery/http/tls.ts";
 import { must } from "../../../src/lib/assert.ts";
@@ -26,7 +26,7 @@ export async function openServer(
   const harness = await openHarness(options);
   let latest: Socket | undefined;
   const fetch: typeof harness.app.fetch = (request, env, context) => {
-    latest = (env as HttpBindings).incoming.socket;
+    latest = (env as Connection).incoming.socket;
     return harness.app.fetch(request, env, context);
   };
   const server = await startHttp({

@@ -187,6 +187,77 @@ describe("kdig", () => {
   });
 });
 
+/** A service that also answers over HTTPS, with the cluster of etcd's documents. */
+async function overHttps(
+  context: TestContext,
+  client: Found<string>,
+): Promise<{
+  readonly lab: Lab;
+  readonly binary: string;
+  readonly ca: string;
+  readonly plain: string;
+  readonly secure: string;
+}> {
+  const [lab, [binary]] = openLab(context, both(client, findProgram("openssl")));
+  const authority = await makeAuthority(lab);
+  const { cert, key } = await authority.issue("doh", ["IP:127.0.0.1", "DNS:localhost"]);
+  const [plain, secure] = [String(await freePort()), String(await freePort())];
+  const listen = `http://127.0.0.1:${plain},https://127.0.0.1:${secure}`;
+  const flags = ["--listen-http", listen, "--cert-file", cert, "--key-file", key];
+  const service = await Quorate.start(lab, { flags: [...flags, "--dns-allow-domain", "example.com"] });
+  const members = [0, 1, 2].map((i) => `&member=infra${i}=http://10.0.1.1${i}:2380`).join("");
+  await service.newToken(`size=3&domain=example.com${members}`);
+  return { lab, binary, ca: authority.ca, plain, secure };
+}
+
+const SHORT = [0, 1, 2].map((i) => `0 0 2380 infra${i}.example.com.`);
+
+test("dig over HTTPS, and over plain HTTP: it speaks HTTP/2 only", async (context) => {
+  const { lab, binary, ca, plain, secure } = await overHttps(context, dig);
+  for (const flags of [
+    ["-p", secure, "+https", `+tls-ca=${ca}`, "+tls-hostname=localhost"],
+    ["-p", secure, "+https-get", `+tls-ca=${ca}`],
+    ["-p", secure, "+https-post"],
+    ["-p", plain, "+http-plain"],
+    ["-p", plain, "+http-plain-get"],
+  ]) {
+    const output = await lab.ok(binary, ["@127.0.0.1", ...flags, "+short", "SRV", SRV]);
+    expect([flags, lines(output)]).toEqual([flags, SHORT]);
+  }
+  const missing = await lab.ok(binary, ["@127.0.0.1", "-p", secure, "+https", "nobody.example.com"]);
+  expect(missing).toMatch(/status: NXDOMAIN.*AUTHORITY: 1/s);
+});
+
+test("kdig over HTTPS: it speaks HTTP/2 only, several questions on one connection", async (context) => {
+  const { lab, binary, ca, secure } = await overHttps(context, kdig);
+  const server = ["@127.0.0.1", "-p", secure, `+tls-ca=${ca}`, "+tls-hostname=localhost"];
+  for (const flags of [["+https"], ["+https", "+https-get"], ["+https", "+keepopen"]]) {
+    const output = await lab.ok(binary, [...server, ...flags, "+short", "SRV", SRV, "SRV", SRV]);
+    expect([flags, lines(output)]).toEqual([flags, [...SHORT, ...SHORT]]);
+  }
+});
+
+test("nghttp and h2load, with prior knowledge", async (context) => {
+  const { lab, binary, plain } = await overHttps(context, findProgram("nghttp"));
+  const url = `http://127.0.0.1:${plain}`;
+  expect(await lab.ok(binary, [`${url}/health`])).toBe("OK");
+  const { output } = await lab.run("h2load", ["-n", "400", "-c", "4", "-m", "50", `${url}/version`]);
+  expect(output).toContain("400 succeeded, 0 failed, 0 errored, 0 timeout");
+});
+
+test("curl, by ALPN, by prior knowledge, and told to upgrade", async (context) => {
+  const { lab, binary, ca, plain, secure } = await overHttps(context, findProgram("curl"));
+  const version = async (...args: string[]): Promise<string> =>
+    lab.ok(binary, ["-sS", "-o", "/dev/null", "-w", "%{response_code} %{http_version}", ...args]);
+  const [http, https] = [`http://127.0.0.1:${plain}/new`, `https://127.0.0.1:${secure}/new`];
+  expect(await version("--cacert", ca, https)).toBe("200 2");
+  expect(await version("--cacert", ca, "--http1.1", https)).toBe("200 1.1");
+  expect(await version("--http2-prior-knowledge", http)).toBe("200 2");
+  // The upgrade from HTTP/1.1 is obsolete (RFC 9113 §3.1): the answer just comes.
+  expect(await version("--http2", http)).toBe("200 1.1");
+  expect(await version(http)).toBe("200 1.1");
+});
+
 test("curl resolves a member over HTTPS", async (context) => {
   const needed = both(findProgram("curl"), findProgram("openssl"));
   const [lab] = openLab(context, needed);
