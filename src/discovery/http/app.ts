@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import type { AccessLog } from "./access-log.ts";
 import type { Connection, HttpContext, HttpHandler, HttpServices } from "./context.ts";
 import { plainFailure, tokenFailure } from "./failure.ts";
+import { answerHeadAsGet } from "./head.ts";
 import { createHealthCheck } from "./health.ts";
 import { pathOf } from "./key-path.ts";
 import { type MethodTable, methods } from "./methods.ts";
@@ -26,6 +27,8 @@ export function createApp({ services, dnsQuery, accessLog }: AppOptions): App {
   const { discovery, metrics } = services;
   const app: App = new Hono<{ Bindings: Connection }>({ getPath: (request) => pathOf(request.url) });
 
+  const keep = answerHeadAsGet(app);
+
   const observed = (endpoint: Endpoint, handler: HttpHandler): HttpHandler => {
     return async (c) => {
       const startedAt = performance.now();
@@ -38,8 +41,11 @@ export function createApp({ services, dnsQuery, accessLog }: AppOptions): App {
       const isPoll = endpoint === "token" && c.req.raw.url.includes("wait=true");
       metrics.answered(endpoint, c.req.method, response.status, isPoll ? undefined : startedAt);
       accessLog?.(c, response.status, performance.now() - startedAt);
-      return response;
+      return keep(c, response);
     };
+  };
+  const quiet = (handler: HttpHandler): HttpHandler => {
+    return async (c) => keep(c, await handler(c));
   };
   const page = (table: MethodTable, options?: { head: boolean }): HttpHandler =>
     methods(table, refuseMethod, options);
@@ -47,11 +53,11 @@ export function createApp({ services, dnsQuery, accessLog }: AppOptions): App {
   const create = createNew(services);
   app.all("/new", observed("new", page({ GET: create, PUT: create, POST: create }, { head: false })));
   app.all("/health", observed("health", page({ GET: health(createHealthCheck(discovery)) })));
-  app.all("/metrics", page({ GET: metricsPage(metrics) }));
-  app.all("/version", page({ GET: version }));
-  app.all("/robots.txt", page({ GET: robots }));
-  app.all("/", page({ GET: home }));
-  if (dnsQuery !== undefined) app.all("/dns-query", page({ GET: dnsQuery, POST: dnsQuery }));
+  app.all("/metrics", quiet(page({ GET: metricsPage(metrics) })));
+  app.all("/version", quiet(page({ GET: version })));
+  app.all("/robots.txt", quiet(page({ GET: robots })));
+  app.all("/", quiet(page({ GET: home })));
+  if (dnsQuery !== undefined) app.all("/dns-query", quiet(page({ GET: dnsQuery, POST: dnsQuery })));
 
   // Every other path is a key, or a miss that etcd must be able to read. Not a `*` route: that would match the
   // pages too, and send each of them through hono's middleware chain.

@@ -42,6 +42,11 @@ test("a cluster's life on one connection", async () => {
   expect(JSON.parse(put.text)).toMatchObject({ action: "create", node: { value: M1 } });
   expect((await client.ask("GET", `${path}?status`)).text).toContain('"from": "127.0.0.1"');
   expect(await client.ask("GET", "/nothing")).toMatchObject({ status: 404, resetCode: 0 });
+  expect(await client.ask("HEAD", "/version")).toMatchObject({
+    status: 200,
+    text: "",
+    headers: { "content-length": (await client.ask("GET", "/version")).headers["content-length"] },
+  });
 });
 
 test("HTTP/1.1 and HTTP/2 are told apart however their bytes come", async () => {

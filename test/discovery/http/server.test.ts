@@ -93,6 +93,40 @@ test("absolute-form, doubled slashes, OPTIONS *, HTTP/1.0 without Host", async (
   );
 });
 
+test("HEAD gets GET's headers, spelling and length, and no body, on every path", async () => {
+  const harness = await openServer();
+  const token = await harness.newToken();
+  await harness.put(`${token}/a1`, M1);
+  const paths = [
+    "/",
+    "/health",
+    "/version",
+    "/robots.txt",
+    token,
+    `${token}/_config`,
+    `${token}/_config/size`,
+  ];
+  for (const path of [...paths, `${token}/a1`, `${token}/b2`, `${token}?status`, "/nothing", "/%"]) {
+    const ask = async (method: string): Promise<string> => {
+      const wire = await harness.connect();
+      wire.write(`${method} ${path} HTTP/1.1\r\nHost: q\r\nConnection: close\r\n\r\n`);
+      return (await wire.closed).replace(/\r\nDate: [^\r]+/, "");
+    };
+    const [headers, body] = (await ask("GET")).split("\r\n\r\n");
+    const [inHead, inBody] = (await ask("HEAD")).split("\r\n\r\n");
+    expect([path, inHead?.split("\r\n").toSorted()]).toEqual([path, headers?.split("\r\n").toSorted()]);
+    expect(headers).toContain(`\r\nContent-Length: ${body?.length}`);
+    expect(inBody).toBe("");
+  }
+  const wire = await harness.connect();
+  wire.write(
+    "HEAD /new HTTP/1.1\r\nHost: q\r\n\r\nHEAD /metrics HTTP/1.1\r\nHost: q\r\nConnection: close\r\n\r\n",
+  );
+  expect(await wire.closed).toMatch(
+    /^HTTP\/1\.1 405 .*\r\nContent-Length: \d+\r\n.*200 OK.*Content-Length: \d+\r\n.*\r\n\r\n$/s,
+  );
+});
+
 test.each([
   ["GET /x HTTP/1.1\r\n\r\n", "400 Bad Request"],
   ["GET /x HTTP/1.1\r\nHost: a b\r\n\r\n", "400 Bad Request"],
