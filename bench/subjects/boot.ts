@@ -7,6 +7,8 @@ import { etcdDiscoveryMissing, etcdDiscoveryName, startEtcdDiscovery } from "../
 import { startQuorate } from "../servers/quorate.ts";
 
 const NAMES = ["infra0", "infra1", "infra2"];
+/** Boots for each round of the run: they are short, and etcd's random election timeouts spread them widely. */
+const BOOTS_PER_ROUND = 5;
 
 interface Contender {
   readonly name: string;
@@ -27,7 +29,7 @@ export async function measureBoot(run: Run): Promise<Report> {
   }
 
   let boots = 0;
-  const rounds = await alternate(contenders, run.rounds, async ({ name, url }) => {
+  const rounds = await alternate(contenders, run.rounds * BOOTS_PER_ROUND, async ({ name, url }) => {
     const start = performance.now();
     const discoveryUrl = await (await fetch(`${url}/new?size=${NAMES.length}`)).text();
     const boot = boots++;
