@@ -203,7 +203,8 @@ export function readServeOptions(
     gcIntervalMs: values.gcInterval,
     allowCustomTokens: values.allowCustomTokens,
     listenDns: values.listenDns,
-    dnsZones: values.dnsZone,
+    // One zone named twice is still one; DNS would serve it, and tell its secondaries of it, twice.
+    dnsZones: [...new Set(values.dnsZone)],
     dnsAllowedDomains: values.dnsAllowDomain,
     dnsClientPort: values.dnsClientPort,
     dnsThreads: values.dnsThreads,
@@ -223,6 +224,8 @@ function check(options: FlagValues<typeof FLAGS>, rest: readonly string[]): void
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${JSON.stringify(extra)}; flags begin with --`);
   if (options.listenHttp.length === 0) throw new UsageError("--listen-http needs at least one address");
+  refuseRepeated("--listen-http", options.listenHttp);
+  refuseRepeated("--listen-dns", options.listenDns);
   if (options.data === "") throw new UsageError("--data needs a folder");
   const https = options.listenHttp.find(({ scheme }) => scheme === "https");
   if (https !== undefined && (options.certFile === "" || options.keyFile === "")) {
@@ -243,6 +246,19 @@ function check(options: FlagValues<typeof FLAGS>, rest: readonly string[]): void
   }
   if (options.listenDns.length > 0 && options.dnsZone.length === 0) {
     throw new UsageError("--dns-zone needs a zone while --listen-dns serves one");
+  }
+}
+
+/** The second of two would fail with "the port is in use", which sends people looking for another program. */
+function refuseRepeated(flag: string, addresses: readonly HostPort[]): void {
+  const seen = new Set<string>();
+  for (const { host, port } of addresses) {
+    // Port 0 is another free port each time.
+    if (port === 0) continue;
+    const canonical = isIP(host) === 0 ? host.toLowerCase() : ipaddr.parse(host).toString();
+    const address = `${isIP(host) === 6 ? `[${canonical}]` : canonical}:${port}`;
+    if (seen.has(address)) throw new UsageError(`${flag} has ${address} twice; give it once`);
+    seen.add(address);
   }
 }
 

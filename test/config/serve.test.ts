@@ -57,7 +57,19 @@ test.each<[string[], Partial<ServeOptions>]>([
       ],
     },
   ],
+  [
+    ["--listen-dns", "127.0.0.1:0,127.0.0.1:0,127.0.0.1:53,127.0.0.2:53"],
+    {
+      listenDns: [
+        { host: "127.0.0.1", port: 0 },
+        { host: "127.0.0.1", port: 0 },
+        { host: "127.0.0.1", port: 53 },
+        { host: "127.0.0.2", port: 53 },
+      ],
+    },
+  ],
   [["--dns-zone", "A.Example.COM."], { dnsZones: ["a.example.com"] }],
+  [["--dns-zone", "a.test,b.test,A.test."], { dnsZones: ["a.test", "b.test"] }],
   [["--public-url", "HTTPS://Disc.Example.com:443/"], { publicUrl: "https://disc.example.com" }],
   [["--public-url", "http://disc.example.com:8087//x//"], { publicUrl: "http://disc.example.com:8087/x" }],
   [
@@ -135,6 +147,12 @@ test.each([
   [["--wait-timeout", "50"], "expected a duration such as 90s"],
   [["--log-level", "loud"], "expected debug or info or warn or error"],
   [["--data="], "--data needs a folder"],
+  [
+    ["--listen-http", "http://127.0.0.1:80", "--listen-http", "https://127.0.0.1:80"],
+    "--listen-http has 127.0.0.1:80 twice; give it once",
+  ],
+  [["--listen-http", "http://Host:80,http://host:80"], "--listen-http has host:80 twice"],
+  [["--listen-dns", "[::1]:53,[0:0::1]:53"], "--listen-dns has [::1]:53 twice; give it once"],
   [["extra"], 'unexpected argument "extra"'],
   [["--listn-http", "x"], "unknown flag --listn-http; did you mean --listen-http?"],
 ])("%j is refused", (argv, sentence) => {
