@@ -25,6 +25,8 @@ const LINGER_MS = 2000;
 
 export interface Http2Options {
   readonly onRequest: (incoming: Http2ServerRequest, outgoing: Http2ServerResponse) => void;
+  /** Requests being answered, of all connections; more are refused in the way that says: ask again (RFC 9113 §8.7). */
+  readonly requestsMax: number;
   /** Bytes of a request's headers: uncompressed, and 32 more each. */
   readonly headerBytesMax: number;
   readonly headerCountMax: number;
@@ -47,6 +49,7 @@ export interface Http2 {
 }
 
 export function createHttp2(options: Http2Options): Http2 {
+  let requests = 0;
   // Never listens: connections are handed to it.
   const server = createServer(
     {
@@ -55,10 +58,17 @@ export function createHttp2(options: Http2Options): Http2 {
       settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: options.headerBytesMax },
     },
     (incoming, outgoing) => {
+      const { stream } = outgoing;
       // node holds a client to the announced size only from when it has acknowledged it.
-      if (sizeOf(incoming.rawHeaders) > options.headerBytesMax)
-        outgoing.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-      else options.onRequest(incoming, outgoing);
+      if (sizeOf(incoming.rawHeaders) > options.headerBytesMax) {
+        stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      } else if (requests >= options.requestsMax) {
+        stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      } else {
+        requests++;
+        stream.once("close", () => requests--);
+        options.onRequest(incoming, outgoing);
+      }
     },
   );
   server.on("sessionError", (error) => options.logger.debug("an HTTP/2 connection failed", { error }));

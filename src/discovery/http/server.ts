@@ -102,6 +102,8 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const http2 = createHttp2({
     onRequest,
+    // As many as HTTP/1.1 can have: there it is one on each connection.
+    requestsMax: CONNECTIONS_MAX,
     headerBytesMax: HEADER_BYTES_MAX,
     headerCountMax: HEADER_COUNT_MAX,
     headersMs: timeouts.headersMs,

@@ -318,6 +318,7 @@ describe("bounds", () => {
   async function bare(times: Partial<Http2Options>): Promise<{ port: number; accepted: Promise<Socket> }> {
     const http2 = createHttp2({
       onRequest: (_incoming, outgoing) => outgoing.end("x".repeat(100)),
+      requestsMax: 100,
       headerBytesMax: 1000,
       headerCountMax: 100,
       headersMs: 10_000,
@@ -335,6 +336,20 @@ describe("bounds", () => {
     });
     return { port: (server.address() as AddressInfo).port, accepted };
   }
+
+  test("requests of all connections together: more are refused until some have ended", async () => {
+    const { port } = await bare({ requestsMax: 2, onRequest: () => undefined });
+    const [one, two] = [await openWire(port), await openWire(port)];
+    one.socket.write(Buffer.concat([openedWith, get(1, "/"), get(3, "/")]));
+    await untilAcknowledged(one);
+    two.socket.write(Buffer.concat([openedWith, get(1, "/")]));
+    await expect.poll(() => resetsIn(two), { interval: 2 }).toEqual([[1, constants.NGHTTP2_REFUSED_STREAM]]);
+    one.socket.write(reset(3));
+    await untilAcknowledged(one);
+    two.socket.write(get(3, "/"));
+    await untilAcknowledged(two);
+    expect(resetsIn(two)).toHaveLength(1);
+  });
 
   test("an idle connection is told so, and closed although its client does not", async () => {
     const { port, accepted } = await bare({ keepAliveMs: 30 });
