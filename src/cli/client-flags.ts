@@ -26,3 +26,8 @@ export function refuseArguments(rest: readonly string[]): void {
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${JSON.stringify(extra)}; flags begin with --`);
 }
+
+/** On standard error, one a line: standard output is for what was asked for. */
+export function tellWarnings(warnings: readonly string[]): void {
+  for (const warning of warnings) process.stderr.write(`quorate: warning: ${warning}\n`);
+}

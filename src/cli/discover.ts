@@ -9,7 +9,7 @@ import type { JoinRequest, Progress } from "../bootstrap/token-join.ts";
 import { choice, describeFlags, duration, formatDuration, list, parseFlags, text } from "../config/flags.ts";
 import { parseMemberValue } from "../discovery/member-value.ts";
 import { EnvironmentError, RefusedError, UsageError } from "../lib/errors.ts";
-import { clientTls, refuseArguments, TLS_FLAGS } from "./client-flags.ts";
+import { clientTls, refuseArguments, TLS_FLAGS, tellWarnings } from "./client-flags.ts";
 import { FORMATS, formatEnvironment } from "./environment-format.ts";
 import { createProgressLine, type ProgressLine } from "./progress-line.ts";
 import type { Command } from "./run.ts";
@@ -67,13 +67,15 @@ class Interrupted extends RefusedError {
 
 export const discover: Command = {
   summary: "register a member under a token, wait, print etcd's variables",
-  async run(argv) {
+  flags: FLAGS,
+  async run(argv, warnings) {
     const { values, rest, help } = parseFlags(FLAGS, argv, process.env);
     if (help) {
       process.stdout.write(`${HELP}\n${describeDiscoverFlags()}\n`);
       return 0;
     }
     refuseArguments(rest);
+    tellWarnings(warnings);
     const request: JoinRequest = { tokenUrl: values.tokenUrl, name: values.name, peerUrls: values.peerUrl };
     checkRequest(request);
     const tls = clientTls(values);

@@ -3,7 +3,7 @@ import { HttpClient } from "../bootstrap/http-client.ts";
 import { excerpt } from "../bootstrap/token-answer.ts";
 import { describeFlags, duration, integer, list, parseFlags, text } from "../config/flags.ts";
 import { RefusedError } from "../lib/errors.ts";
-import { clientTls, refuseArguments, TLS_FLAGS } from "./client-flags.ts";
+import { clientTls, refuseArguments, TLS_FLAGS, tellWarnings } from "./client-flags.ts";
 import type { Command } from "./run.ts";
 
 const FLAGS = {
@@ -33,13 +33,15 @@ export function describeNewFlags(): string {
 
 export const newToken: Command = {
   summary: "get a token for a new cluster and print its URL",
-  async run(argv) {
+  flags: FLAGS,
+  async run(argv, warnings) {
     const { values, rest, help } = parseFlags(FLAGS, argv, process.env);
     if (help) {
       process.stdout.write(`${HELP}\n${describeNewFlags()}\n`);
       return 0;
     }
     refuseArguments(rest);
+    tellWarnings(warnings);
     const client = new HttpClient(clientTls(values));
     try {
       const url = new URL(`${values.server}/new`);
@@ -51,7 +53,7 @@ export const newToken: Command = {
         timeoutMs: values.timeout,
       });
       const warning = headers.get("X-Quorate-Warning");
-      if (warning !== null) process.stderr.write(`quorate: warning: ${warning}\n`);
+      if (warning !== null) tellWarnings([warning]);
       process.stdout.write(`${readUrl(url, status, body, headers.get("Retry-After"))}\n`);
       return 0;
     } finally {

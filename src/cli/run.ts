@@ -2,14 +2,21 @@
  * Every command is a file here: flags in, exit code out. This one finds the command that was asked for and turns
  * what went wrong into one clear line: exit 2 for bad usage, 1 for everything else.
  */
+import type { FlagGroups } from "../config/flags.ts";
+import { unknownVariables, unknownVariableWarning } from "../config/unknown-variables.ts";
 import { EnvironmentError, RefusedError, UsageError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 
 export interface Command {
   /** One line for the list of commands. */
   readonly summary: string;
-  /** Runs to the end. @returns the exit code. */
-  readonly run: (argv: readonly string[]) => Promise<number>;
+  readonly flags: FlagGroups;
+  /**
+   * Runs to the end.
+   * @param warnings Sentences about the environment, to be told where this command tells such things.
+   * @returns the exit code.
+   */
+  readonly run: (argv: readonly string[], warnings: readonly string[]) => Promise<number>;
 }
 
 /** Commands are loaded when they are asked for: `quorate new` need not wait for the service's modules. */
@@ -45,6 +52,13 @@ ${list.join("\n")}
 `;
 }
 
+/** The other commands are loaded only when there is a variable that this one does not know. */
+async function warningsFor({ flags }: Command, commands: Commands): Promise<readonly string[]> {
+  if (unknownVariables(process.env, [flags]).length === 0) return [];
+  const all = await Promise.all(Object.values(commands).map(async ({ load }) => (await load()).flags));
+  return unknownVariables(process.env, all).map((name) => unknownVariableWarning(name, all));
+}
+
 /** @returns the exit code: 0 done, 1 failed, 2 bad usage; a command may add its own. */
 export async function runCli(argv: readonly string[], commands: Commands = COMMANDS): Promise<number> {
   const [name, ...rest] = argv;
@@ -60,7 +74,8 @@ export async function runCli(argv: readonly string[], commands: Commands = COMMA
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (command === undefined)
       throw new UsageError(`unknown command ${JSON.stringify(name)}; \`quorate --help\` lists the commands`);
-    return await (await command.load()).run(rest);
+    const loaded = await command.load();
+    return await loaded.run(rest, await warningsFor(loaded, commands));
   } catch (error) {
     if (error instanceof RefusedError || error instanceof EnvironmentError) {
       process.stderr.write(`quorate: ${error.message}\n`);

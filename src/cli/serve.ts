@@ -1,6 +1,6 @@
 /** `quorate serve`: the discovery service. Joins registry, HTTP and DNS, and stops them in order. */
 import { join } from "node:path";
-import { describeServeFlags, readServeOptions, type ServeOptions } from "../config/serve.ts";
+import { describeServeFlags, readServeOptions, SERVE_FLAGS, type ServeOptions } from "../config/serve.ts";
 import type { Discovery } from "../discovery/discovery.ts";
 import { createAccessLog } from "../discovery/http/access-log.ts";
 import { createApp } from "../discovery/http/app.ts";
@@ -37,13 +37,15 @@ export interface Serving {
 
 export const serve: Command = {
   summary: "run the discovery service: tokens over HTTP, SRV records over DNS",
-  async run(argv) {
+  flags: SERVE_FLAGS,
+  async run(argv, warnings) {
     const options = readServeOptions(argv, process.env);
     if (options === undefined) {
       process.stdout.write(`${HELP}\n${describeServeFlags()}\n`);
       return 0;
     }
     const logger = createLogger(options.logLevel).named("cli/serve");
+    for (const warning of warnings) logger.warn(warning);
     // Before anything is open: what is told to stop while it starts stops in good order too.
     const stopping = stopSignal((second) => {
       logger.warn("stopped at once by a second signal", { signal: second });

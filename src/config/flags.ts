@@ -4,6 +4,7 @@
  * A command declares its flags as a table; `parseFlags` turns argv and the environment into one typed object.
  * Syntax is etcd's (Go's `flag` package): `-name value`, `--name value`, `--name=value`, booleans alone or with
  * `=true|false`, `--` ends the flags. A flag on the command line wins over its variable, which wins over the default.
+ * An empty variable is as if unset, for the sake of `X=${Y}` in somebody's unit file, unless empty means "none".
  */
 import { UsageError } from "../lib/errors.ts";
 
@@ -21,6 +22,8 @@ export interface Flag<T> {
   readonly help: string;
   /** A list flag may be given several times, and holds several values split at commas. */
   readonly many: boolean;
+  /** Empty is a value of its own, so that a variable that is set but empty counts, too; else it is as if unset. */
+  readonly emptyCounts?: boolean;
 }
 
 /** Name (without dashes) to flag. */
@@ -63,7 +66,12 @@ export function text(help: string, fallback = "", placeholder = "TEXT"): Flag<st
 /** A list: commas separate values, and the flag may be repeated. `check` is applied to each value. */
 export function list<T = string>(
   help: string,
-  options: { fallback?: readonly string[]; placeholder?: string; each?: (value: string) => T } = {},
+  options: {
+    fallback?: readonly string[];
+    placeholder?: string;
+    each?: (value: string) => T;
+    emptyCounts?: boolean;
+  } = {},
 ): Flag<readonly T[]> {
   const each = options.each ?? ((value: string) => value as T);
   const parse = (given: string): T[] =>
@@ -80,6 +88,7 @@ export function list<T = string>(
     placeholder: options.placeholder ?? "LIST",
     help,
     many: true,
+    emptyCounts: options.emptyCounts ?? false,
   };
 }
 
@@ -198,7 +207,9 @@ export function parseFlags<G extends FlagGroups>(
     const flag = flags.get(name);
     if (flag === undefined) {
       if (help) continue;
-      throw new UsageError(`unknown flag --${name}${suggestion(name, flags.keys())}; --help lists the flags`);
+      throw new UsageError(
+        `unknown flag --${name}${suggestion("--", name, flags.keys())}; --help lists the flags`,
+      );
     }
     let value = match[2];
     if (value === undefined && flag.placeholder === "") value = "true";
@@ -217,10 +228,11 @@ export function parseFlags<G extends FlagGroups>(
   }
 
   if (!help) {
-    for (const name of flags.keys()) {
+    for (const [name, flag] of flags) {
       const variable = variableName(name, prefix);
       const value = environment[variable];
-      if (value !== undefined && value !== "" && !collected.has(name)) {
+      const isSet = value !== undefined && (value !== "" || flag.emptyCounts === true);
+      if (isSet && !collected.has(name)) {
         collected.set(name, { source: variable, texts: [value] });
       }
     }
@@ -244,15 +256,15 @@ function parseOne(flag: Flag<unknown>, source: string, value: string): unknown {
   }
 }
 
-/** `; did you mean --max-size?` where one flag is close to what was typed. */
-function suggestion(name: string, known: Iterable<string>): string {
+/** `; did you mean --max-size?` where one name is close to what was typed. */
+export function suggestion(prefix: string, name: string, known: Iterable<string>): string {
   let best = "";
   let bestDistance = 3;
   for (const candidate of known) {
     const distance = editDistance(name, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best === "" ? "" : `; did you mean --${best}?`;
+  return best === "" ? "" : `; did you mean ${prefix}${best}?`;
 }
 
 /** Levenshtein distance of two short names. */

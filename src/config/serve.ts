@@ -8,6 +8,7 @@ import {
   choice,
   describeFlags,
   duration,
+  type FlagGroups,
   type FlagValues,
   integer,
   list,
@@ -83,8 +84,9 @@ const FLAGS = {
   },
   DNS: {
     "listen-dns": list(
-      "addresses that serve DNS over UDP and TCP: HOST:PORT; empty (--listen-dns=) for none",
+      "addresses that serve DNS over UDP and TCP: HOST:PORT; empty (--listen-dns=, or the variable set to nothing) for none",
       {
+        emptyCounts: true,
         fallback: ["127.0.0.1:8053"],
         placeholder: "HOST:PORT",
         each: parseHostPort,
@@ -133,6 +135,8 @@ const FLAGS = {
     "log-level": choice("the least level that is logged", LOG_LEVELS, "info"),
   },
 };
+
+export const SERVE_FLAGS: FlagGroups = FLAGS;
 
 /** What `quorate serve` was told, durations in milliseconds. Absent files and URLs are undefined. */
 export interface ServeOptions {

@@ -47,6 +47,20 @@ test.each(Object.keys(COMMANDS))(
   },
 );
 
+test("a variable that no command knows is warned of; another command's is not", async () => {
+  const { code, stderr } = await quorate(["new", "--server", "http://127.0.0.1:9", "--timeout=1s"], {
+    env: { QUORATE_SISE: "5", QUORATE_MAX_SIZE: "9", QUORATE_TOKEN_URL: "x" },
+  });
+  expect(code).toBe(1);
+  const [warning, reason] = stderr.split("\n");
+  expect(warning).toBe(
+    "quorate: warning: the variable QUORATE_SISE is not known and changes nothing; did you mean QUORATE_SIZE?",
+  );
+  expect(reason).toMatch(/^quorate: cannot reach http:/);
+  const help = await quorate(["new", "--help"], { env: { QUORATE_SISE: "5" } });
+  expect(help).toMatchObject({ code: 0, stderr: "" });
+});
+
 describe("how a command fails", () => {
   const failing = (error: string): Promise<{ code: number | null; stderr: string }> =>
     run(process.execPath, [
@@ -54,7 +68,7 @@ describe("how a command fails", () => {
       "-e",
       `import { runCli } from ${JSON.stringify(join(ROOT, "src/cli/run.ts"))};
        import * as errors from ${JSON.stringify(join(ROOT, "src/lib/errors.ts"))};
-       const load = async () => ({ summary: "", run: async () => { throw new ${error}; } });
+       const load = async () => ({ summary: "", flags: {}, run: async () => { throw new ${error}; } });
        process.exitCode = await runCli(["fail"], { fail: { summary: "", load } });`,
     ]);
 

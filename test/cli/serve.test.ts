@@ -170,6 +170,20 @@ test("a registry file that is none is refused in one line", async () => {
   expect(plain).toEqual([expect.stringMatching(/^quorate: .*registry\.db: it is not an SQLite database/)]);
 });
 
+test("a variable that no command knows is warned of in the log", async () => {
+  const { code, stderr } = await quorate(["serve", "--data", "/dev/null/data"], {
+    env: { QUORATE_DNS_ZONES: "example.com", QUORATE_SIZE: "5" },
+  });
+  expect(code).toBe(1);
+  const warnings = stderr.split("\n").filter((line) => line.includes('"level":"warn"'));
+  expect(warnings.map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect.objectContaining({
+      caller: "cli/serve",
+      msg: "the variable QUORATE_DNS_ZONES is not known and changes nothing; did you mean QUORATE_DNS_ZONE?",
+    }),
+  ]);
+});
+
 test("variables are read, and --help lists them", async () => {
   const refused = await quorate(["serve"], { env: { QUORATE_LISTEN_HTTP: "nonsense" } });
   expect(refused).toMatchObject({

@@ -114,6 +114,15 @@ test("every flag has a variable, which a flag overrides", () => {
   expect(read(["--max-size=7"], { QUORATE_MAX_SIZE: "9" }).maxSize).toBe(7);
 });
 
+test("a variable that is set to nothing switches DNS off, and is as if unset elsewhere", () => {
+  expect(read([], { QUORATE_LISTEN_DNS: "", QUORATE_LISTEN_HTTP: "", QUORATE_DNS_ZONE: "" })).toMatchObject({
+    listenDns: [],
+    listenHttp: [{ port: 8087 }],
+    dnsZones: ["discovery.internal"],
+  });
+  expect(read(["--listen-dns=127.0.0.1:53"], { QUORATE_LISTEN_DNS: "" }).listenDns).toHaveLength(1);
+});
+
 test.each([
   [
     ["--listen-http", "127.0.0.1:8087"],
