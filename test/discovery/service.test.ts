@@ -456,6 +456,22 @@ describe("long polls", () => {
     expect(await polls[1]).toMatchObject({ type: "event" });
     expect(await polls[2]).toMatchObject({ type: "event" });
   });
+
+  test("beyond 2000 on one token its oldest is ended quietly, and no other token's", async () => {
+    const { discovery } = await setUp();
+    const [other, { token }] = [await create(discovery), await create(discovery)];
+    const elsewhere = wait(discovery, other.token);
+    const polls = Array.from({ length: 2002 }, () => wait(discovery, token));
+    expect(await polls[0]).toMatchObject({ type: "quiet" });
+    expect(await polls[1]).toMatchObject({ type: "quiet" });
+    expect(discovery.waiting).toBe(2001);
+    await joinAs(discovery, token, 1);
+    const rest = await Promise.all(polls.slice(2));
+    expect(rest.filter(({ type }) => type === "event")).toHaveLength(2000);
+    expect(discovery.waiting).toBe(1);
+    await joinAs(discovery, other.token, 1);
+    expect(await elsewhere).toMatchObject({ type: "event" });
+  });
 });
 
 describe("the end of a token", () => {
