@@ -20,7 +20,7 @@ export interface TestAuthority {
    * A certificate for 127.0.0.1, good for servers and clients.
    * @param name Its common name. @param days Until it expires; negative: since.
    */
-  issue(name: string, days?: number): Issued;
+  readonly issue: (name: string, days?: number) => Issued;
 }
 
 export function makeAuthority(): TestAuthority {
