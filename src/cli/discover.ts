@@ -66,7 +66,6 @@ class Interrupted extends RefusedError {
 }
 
 export const discover: Command = {
-  summary: "register a member under a token, wait, print etcd's variables",
   flags: FLAGS,
   async run(argv, warnings) {
     const { values, rest, help } = parseFlags(FLAGS, argv, process.env);

@@ -32,7 +32,6 @@ export function describeNewFlags(): string {
 }
 
 export const newToken: Command = {
-  summary: "get a token for a new cluster and print its URL",
   flags: FLAGS,
   async run(argv, warnings) {
     const { values, rest, help } = parseFlags(FLAGS, argv, process.env);

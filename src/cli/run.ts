@@ -8,8 +8,6 @@ import { EnvironmentError, RefusedError, UsageError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 
 export interface Command {
-  /** One line for the list of commands. */
-  readonly summary: string;
   readonly flags: FlagGroups;
   /**
    * Runs to the end.
@@ -20,9 +18,13 @@ export interface Command {
 }
 
 /** Commands are loaded when they are asked for: `quorate new` need not wait for the service's modules. */
-export type Commands = Readonly<
-  Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>
->;
+export type Commands = Readonly<Record<string, CommandEntry>>;
+
+interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
 
 export const COMMANDS: Commands = {
   serve: {

@@ -36,7 +36,6 @@ export interface Serving {
 }
 
 export const serve: Command = {
-  summary: "run the discovery service: tokens over HTTP, SRV records over DNS",
   flags: SERVE_FLAGS,
   async run(argv, warnings) {
     const options = readServeOptions(argv, process.env);

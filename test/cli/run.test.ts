@@ -68,7 +68,7 @@ describe("how a command fails", () => {
       "-e",
       `import { runCli } from ${JSON.stringify(join(ROOT, "src/cli/run.ts"))};
        import * as errors from ${JSON.stringify(join(ROOT, "src/lib/errors.ts"))};
-       const load = async () => ({ summary: "", flags: {}, run: async () => { throw new ${error}; } });
+       const load = async () => ({ flags: {}, run: async () => { throw new ${error}; } });
        process.exitCode = await runCli(["fail"], { fail: { summary: "", load } });`,
     ]);
 
