@@ -1,6 +1,6 @@
 /** HTTP as the bootstrap clients need it: a CA and certificate of one's own, limits on time and size, clear errors. */
 import { readFileSync } from "node:fs";
-import { Agent, errors, fetch } from "undici";
+import { Agent, type Dispatcher, errors, interceptors, request } from "undici";
 import { EnvironmentError } from "../lib/errors.ts";
 
 /** Paths of PEM files; empty for none. */
@@ -21,6 +21,7 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number;
+  /** @returns null when the answer has no such header. */
   readonly headers: Pick<Headers, "get">;
   readonly body: string;
 }
@@ -41,9 +42,11 @@ export class UnreachableError extends EnvironmentError {
 /** A longer answer is cut off: the connection ends with an error. Room for thousands of members. */
 const RESPONSE_BYTES_MAX = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 5000;
+const REDIRECTS_MAX = 10;
 
 export class HttpClient {
   readonly #agent: Agent;
+  readonly #dispatcher: Dispatcher;
   readonly #hasCertificate: boolean;
 
   /** @throws EnvironmentError file_unreadable. */
@@ -63,15 +66,17 @@ export class HttpClient {
       bodyTimeout: 0,
       maxResponseSize: RESPONSE_BYTES_MAX,
     });
+    this.#dispatcher = this.#agent.compose(interceptors.redirect({ maxRedirections: REDIRECTS_MAX }));
   }
 
   /** @throws UnreachableError; whatever `signal` was aborted with. */
   async request(url: URL, { method, form, timeoutMs, signal }: HttpRequest): Promise<HttpAnswer> {
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
-      const response = await fetch(url, {
+      // Not fetch: that refuses the ports which browsers refuse, 6000 and 10080 among them.
+      const { statusCode, headers, body } = await request(url, {
         method,
-        dispatcher: this.#agent,
+        dispatcher: this.#dispatcher,
         signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
         ...(form === undefined
           ? {}
@@ -80,7 +85,11 @@ export class HttpClient {
               headers: { "Content-Type": "application/x-www-form-urlencoded" },
             }),
       });
-      return { status: response.status, headers: response.headers, body: await response.text() };
+      return {
+        status: statusCode,
+        headers: { get: (name) => textOf(headers[name.toLowerCase()]) },
+        body: await body.text(),
+      };
     } catch (error) {
       signal?.throwIfAborted();
       if (timeout.aborted)
@@ -96,6 +105,10 @@ export class HttpClient {
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
+}
+
+function textOf(header: string | string[] | undefined): string | null {
+  return (Array.isArray(header) ? header.join(", ") : header) ?? null;
 }
 
 function readPem(file: string): Buffer {
@@ -121,6 +134,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: "the name server does not answer",
   UND_ERR_CONNECT_TIMEOUT: `no connection within ${CONNECT_TIMEOUT_MS / 1000}s`,
   UND_ERR_SOCKET: CLOSED,
+  UND_ERR_INVALID_ARG: "it redirects in a circle, or to what is no http URL",
   UND_ERR_RES_EXCEEDED_MAX_SIZE: `the answer is longer than ${RESPONSE_BYTES_MAX} bytes`,
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; give its authority with --ca-file",
   SELF_SIGNED_CERT_IN_CHAIN: "its certificate's authority is unknown here; give it with --ca-file",

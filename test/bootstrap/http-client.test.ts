@@ -57,6 +57,22 @@ test("a form is sent as etcd sends one, and status, headers and body come back",
   expect(answer.headers.get("x-etcd-index")).toBe("7");
 });
 
+test("redirects are followed, but not for ever", async () => {
+  const targets: Record<string, string> = { "/": "/there", "/a": "/b", "/b": "/a", "/ftp": "ftp://x/" };
+  const url = await serve((request, response) => {
+    const path = request.url ?? "";
+    const target = path.startsWith("/on") ? `${path}on` : targets[path];
+    if (target === undefined) response.end("there");
+    else response.writeHead(307, { Location: target }).end();
+  });
+  const ask = (path: string): ReturnType<HttpClient["request"]> =>
+    client().request(new URL(path, url), { method: "GET", timeoutMs: 5000 });
+  expect(await ask("/")).toMatchObject({ status: 200, body: "there" });
+  for (const path of ["/a", "/ftp"])
+    expect(await reasonOf(ask(path))).toBe("it redirects in a circle, or to what is no http URL");
+  expect((await ask("/on")).status).toBe(307);
+});
+
 test("an absolute redirect is followed", async () => {
   const target = await serve((_request, response) => response.end("there"));
   const url = await serve((_request, response) => response.writeHead(307, { Location: target.href }).end());
@@ -68,6 +84,11 @@ describe("no answer", () => {
     const url = await serve(() => {});
     for (const close of closing.splice(0)) await close();
     const request = client().request(url, { method: "GET", timeoutMs: 5000 });
+    expect(await reasonOf(request)).toBe("connection refused; is the service running there?");
+  });
+
+  test("a port is like any other, whatever browsers refuse", async () => {
+    const request = client().request(new URL("http://127.0.0.1:1/"), { method: "GET", timeoutMs: 5000 });
     expect(await reasonOf(request)).toBe("connection refused; is the service running there?");
   });
 
