@@ -31,6 +31,11 @@ function quoted(voters: readonly Voter[]): string {
   return voters.map(({ member }) => JSON.stringify(member.name)).join(", ");
 }
 
+/** `"a" advertises`, `"a", "b" advertise`. */
+function advertise(voters: readonly Voter[]): string {
+  return `${quoted(voters)} advertise${voters.length === 1 ? "s" : ""}`;
+}
+
 function sizeWarnings(size: number): string[] {
   const failures = Math.floor((size - 1) / 2);
   if (size === 1)
@@ -73,7 +78,9 @@ function nameWarnings(cluster: Cluster, voters: readonly Voter[]): string[] {
     const unnamed = voters.filter(({ member }) => !isHostLabel(member.name.toLowerCase()));
     if (unnamed.length > 0)
       warnings.push(
-        `${quoted(unnamed)} cannot be a host name below ${cluster.domain}: its address record is named by its id`,
+        unnamed.length === 1
+          ? `${quoted(unnamed)} cannot be a host name below ${cluster.domain}: its address record is named by its id`
+          : `${quoted(unnamed)} cannot be host names below ${cluster.domain}: their address records are named by their ids`,
       );
   }
   return warnings;
@@ -93,12 +100,12 @@ function schemeWarnings(voters: readonly Voter[]): string[] {
   );
   if (addresses.length > 0)
     warnings.push(
-      `${quoted(addresses)} advertise plain IP addresses under https: each peer certificate needs its IP address as a subject alternative name`,
+      `${advertise(addresses)} plain IP addresses under https: each peer certificate needs its IP address as a subject alternative name`,
     );
   const open = http.filter(({ urls }) => urls.some((url) => url.scheme === "http" && url.reach === "public"));
   if (open.length > 0)
     warnings.push(
-      `${quoted(open)} advertise public addresses without TLS: anyone on the way can read and change the data`,
+      `${advertise(open)} public addresses without TLS: anyone on the way can read and change the data`,
     );
   return warnings;
 }
@@ -108,13 +115,11 @@ function addressWarnings(voters: readonly Voter[]): string[] {
   const local = voters.filter(({ urls }) => urls.some(staysOnMachine));
   if (local.length > 0)
     warnings.push(
-      `${quoted(local)} advertise loopback or unspecified addresses: this works only while the whole cluster is on one machine`,
+      `${advertise(local)} loopback or unspecified addresses: this works only while the whole cluster is on one machine`,
     );
   const linkLocal = voters.filter(({ urls }) => urls.some((url) => url.reach === "link-local"));
   if (linkLocal.length > 0)
-    warnings.push(
-      `${quoted(linkLocal)} advertise link-local addresses, which only one network segment can reach`,
-    );
+    warnings.push(`${advertise(linkLocal)} link-local addresses, which only one network segment can reach`);
   const byHost = Map.groupBy(
     voters.filter(({ urls }) => !urls.some(staysOnMachine)),
     ({ urls }) => urls[0]?.host ?? "",
@@ -140,7 +145,11 @@ function discoveryUrlWarnings(voters: readonly Voter[]): string[] {
   const known = voters.find(({ member }) => member.discoveryUrl !== undefined);
   const unknown = voters.filter(({ member }) => member.discoveryUrl === undefined);
   if (known === undefined || unknown.length === 0) return [];
+  const [ids, they, nodes] =
+    unknown.length === 1
+      ? [`the id of ${quoted(unknown)} does`, "it was", "that node was"]
+      : [`the ids of ${quoted(unknown)} do`, "they were", "those nodes were"];
   return [
-    `the ids of ${quoted(unknown)} do not come from ${known.member.discoveryUrl}, the discovery URL of "${known.member.name}": unless they were chosen by hand, those nodes were started with another spelling, and the cluster will not form`,
+    `${ids} not come from ${known.member.discoveryUrl}, the discovery URL of "${known.member.name}": unless ${they} chosen by hand, ${nodes} started with another spelling, and the cluster will not form`,
   ];
 }

@@ -1,6 +1,6 @@
 /** What is unwise though it can work is said in a sentence, and nothing else is. */
 import { describe, expect, test } from "vitest";
-import type { Cluster, Token } from "../../src/discovery/cluster.ts";
+import type { Cluster, MemberId, Token } from "../../src/discovery/cluster.ts";
 import { warningsOf } from "../../src/discovery/warnings.ts";
 import { newCluster, registered, request, sealed } from "./make.ts";
 
@@ -52,13 +52,25 @@ describe("members", () => {
     for (const [at, sentence] of sentences.entries()) expect(warnings[at]).toContain(sentence);
   });
 
-  test("an id that does not come from the discovery URL of the others", () => {
-    const cluster = registered(
-      newCluster(3),
-      request(1),
-      request(2, { id: "beef" as Cluster["members"][0]["id"] }),
-    );
-    expect(warningsOf(cluster)).toEqual([expect.stringContaining('the ids of "m2" do not come from')]);
+  test.each<[readonly string[], string]>([
+    [["a=http://127.0.0.1:1"], '"a" advertises loopback'],
+    [["a=http://127.0.0.1:1", "b=http://127.0.0.1:2"], '"a", "b" advertise loopback'],
+    [["a=https://10.0.0.1:1"], '"a" advertises plain IP addresses'],
+    [["a=http://8.8.8.8:1"], '"a" advertises public addresses'],
+    [["a=http://169.254.1.1:1", "b=http://169.254.1.2:1"], '"a", "b" advertise link-local'],
+  ])("%j: one advertises, several advertise", (values, sentence) => {
+    expect(warningsOf(clusterOf(values))[0]).toContain(sentence);
+  });
+
+  test("ids that do not come from the discovery URL of the others", () => {
+    const one = registered(newCluster(3), request(1), request(2, { id: "beef" as MemberId }));
+    expect(warningsOf(one)).toEqual([
+      expect.stringMatching(/^the id of "m2" does not come from .* unless it was .*, that node was started/),
+    ]);
+    const two = registered(one, request(3, { id: "beef2" as MemberId }));
+    expect(warningsOf(two)).toEqual([
+      expect.stringMatching(/^the ids of "m2", "m3" do not come .* unless they were .*, those nodes were/),
+    ]);
   });
 
   test("proxies are not looked at", () => {
@@ -73,9 +85,14 @@ test("a token without a name in the DNS", () => {
 });
 
 test("a name that cannot be a host below the cluster's domain", () => {
-  const cluster = registered(
+  const one = registered(
     newCluster(3, { domain: "example.com" }),
     request(1, { value: "infra_1=http://10.0.0.1:2380" }),
   );
-  expect(warningsOf(cluster)).toEqual([expect.stringContaining("cannot be a host name below example.com")]);
+  expect(warningsOf(one)).toEqual([
+    '"infra_1" cannot be a host name below example.com: its address record is named by its id',
+  ]);
+  expect(warningsOf(registered(one, request(2, { value: "infra_2=http://10.0.0.2:2380" })))).toEqual([
+    '"infra_1", "infra_2" cannot be host names below example.com: their address records are named by their ids',
+  ]);
 });

@@ -27,7 +27,7 @@ export async function putSize(
   if (key.kind === "minted") {
     throw new V2Refusal("readOnly", "the size of a token cannot be changed; get a new token instead");
   }
-  if (value === null || !/^\d+$/.test(value)) {
+  if (value === null || !/^\d+$/.test(value) || !Number.isSafeInteger(Number(value))) {
     const given = value === null ? "is missing" : `is ${quote(value)}`;
     throw new V2Refusal("invalidField", `the size ${given}; expected value=N, the number of members`);
   }

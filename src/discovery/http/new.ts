@@ -74,7 +74,8 @@ function sizeOf(given: string | undefined): number {
   if (given === "") {
     throw new RefusedError("size_malformed", "size has no value; give the number of members, such as size=3");
   }
-  if (!/^[+-]?\d+$/.test(given)) {
+  // Beyond what a number holds exactly, the registry's sentence would not quote what was typed.
+  if (!/^[+-]?\d+$/.test(given) || !Number.isSafeInteger(Number(given))) {
     throw new RefusedError(
       "size_malformed",
       `size is ${quote(given)}; expected a whole number such as 3, 5 or 7`,

@@ -49,6 +49,7 @@ test.each([
   ["101", "size 101"],
   ["-1", 'the size is "-1"'],
   ["3x", 'the size is "3x"'],
+  ["100000000000000000000000", 'the size is "100000000000000000000000"; expected value=N'],
   ["", 'the size is ""'],
 ])("the size %j is refused", async (value, words) => {
   const { put } = await openHarness();

@@ -39,7 +39,7 @@ test.each([
   ["size=0", "a cluster cannot have size 0: expected a whole number from 1 to 100"],
   ["size=-3", "a cluster cannot have size -3: expected a whole number from 1 to 100"],
   ["size=101", "a cluster cannot have size 101: expected a whole number from 1 to 100"],
-  ["size=99999999999999999999", "expected a whole number from 1 to 100"],
+  ["size=100000000000000000000000", 'size is "100000000000000000000000"; expected a whole number'],
   ["size=3x", 'size is "3x"; expected a whole number such as 3, 5 or 7'],
   ["size=3.5", 'size is "3.5"; expected'],
   ["size=abc", 'size is "abc"; expected'],
