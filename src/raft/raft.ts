@@ -262,8 +262,10 @@ export class Raft {
       this.log.commitTo(index);
       return false;
     }
+    // Refused before anything is touched, if there can be no such configuration.
+    const restored = restore(confState);
     this.log.restore(snapshot);
-    this.switchConfig(restore(confState));
+    this.switchConfig(restored);
     this.logger.info(() => `${place()} restored snapshot [index: ${index}, term: ${term}]`);
     return true;
   }

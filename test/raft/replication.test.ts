@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { RefusedError } from "../../src/lib/errors.ts";
 import { MessageType, NO_BYTES, NONE, type Snapshot } from "../../src/raft/message.ts";
 import { bytes, entriesOf, FIVE, Group, Member, THREE, text } from "./support/members.ts";
 
@@ -344,5 +345,14 @@ describe("paper, section 7: snapshots", () => {
     follower.receive(snap, 1n, 1, { snapshot: { ...snapshotAt(follower, 9, 1), confState } });
     expect(follower.work()).toMatchObject([{ type: appResp, index: 2 }]);
     expect(follower.log()).toEqual(["1/1", "1/2"]);
+  });
+
+  test("a snapshot of a configuration that cannot be is refused before the log is touched", () => {
+    const follower = new Member(2n, { terms: [1, 1] });
+    const confState = { ...follower.node.status().config, learners: [2n] };
+    const snapshot = { ...snapshotAt(follower, 9, 1), confState };
+    expect(() => follower.receive(snap, 1n, 1, { snapshot })).toThrow(RefusedError);
+    expect(follower.log()).toEqual(["1/1", "1/2"]);
+    expect(follower.node.status()).toMatchObject({ hardState: { commit: 0 }, config: { voters: THREE } });
   });
 });
