@@ -4,6 +4,7 @@
  */
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { FLAG, FRAME, fields, frame, get, PREFACE, reset } from "./frames.ts";
 import { connectionFrom, openHarness, type V2Answer } from "./harness.ts";
 import { openServer, openWire } from "./socket.ts";
 
@@ -219,6 +220,58 @@ test("bytes that nearly are HTTP", async () => {
     { numRuns: 2_000, interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true },
   );
   expect(await (await fetch(`${harness.url}/health`)).text()).toBe("OK");
+  expect(harness.logged.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+}, 120_000);
+
+/** What follows a preface: frames that are right, right in the wrong place, or made of anything. */
+function nearlyFrames(path: string): fc.Arbitrary<Buffer> {
+  const stream = fc.constantFrom(0, 1, 1, 3, 3, 5, 2);
+  const bytes = (max: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: max });
+  const below = fc.constantFrom(
+    "/new",
+    "/health",
+    "/nothing",
+    path,
+    `${path}/a1`,
+    `${path}?wait=true&waitIndex=99`,
+  );
+  const request = fc.record({
+    ":method": fc.constantFrom(...METHODS, "CONNECT"),
+    ":scheme": fc.constantFrom("http", "https", "x"),
+    ":authority": fc.constantFrom("q", "", "a b"),
+    ":path": below,
+  });
+  const piece = fc.oneof(
+    fc.tuple(stream, below).map(([at, to]) => get(at, to)),
+    fc
+      .tuple(stream, fc.nat(7), request)
+      .map(([at, flags, of]) => frame(FRAME.headers, flags, at, fields(of))),
+    fc.tuple(stream, fc.nat(1), bytes(99)).map(([at, flags, of]) => frame(FRAME.data, flags, at, of)),
+    stream.map(reset),
+    fc.tuple(fc.nat(11), fc.nat(255), stream, bytes(40)).map((of) => frame(...of)),
+    fc.constant(frame(FRAME.settings, FLAG.acknowledge, 0)),
+    bytes(30).map((of) => Buffer.from(of)),
+  );
+  return fc.array(piece, { maxLength: 20 }).map((pieces) => Buffer.concat([PREFACE, ...pieces]));
+}
+
+test("bytes that nearly are HTTP/2", async () => {
+  const harness = await openServer();
+  await fc.assert(
+    fc.asyncProperty(nearlyFrames(await harness.newToken()), fc.boolean(), async (bytes, isReset) => {
+      const wire = await openWire(harness.port);
+      await new Promise((resolve) => wire.socket.write(bytes, resolve));
+      if (isReset) wire.socket.resetAndDestroy();
+      else wire.socket.end();
+      await wire.closed;
+      wire.socket.removeAllListeners();
+    }),
+    { numRuns: 2_000, interruptAfterTimeLimit: 60_000, markInterruptAsFailure: true },
+  );
+  // Some of them were requests.
+  expect(harness.discovery.index).toBeGreaterThan(10);
+  expect(await (await fetch(`${harness.url}/health`)).text()).toBe("OK");
+  await expect.poll(() => harness.discovery.waiting, { interval: 5 }).toBe(0);
   expect(harness.logged.filter((line) => line.includes('"level":"error"'))).toEqual([]);
 }, 120_000);
 
