@@ -252,7 +252,11 @@ function nearlyFrames(path: string): fc.Arbitrary<Buffer> {
     fc.constant(frame(FRAME.settings, FLAG.acknowledge, 0)),
     bytes(30).map((of) => Buffer.from(of)),
   );
-  return fc.array(piece, { maxLength: 20 }).map((pieces) => Buffer.concat([PREFACE, ...pieces]));
+  // Without these first, the connection ends before anything else is looked at.
+  const settings = fc.constantFrom(frame(FRAME.settings, 0, 0), frame(FRAME.settings, 0, 0), Buffer.alloc(0));
+  return fc
+    .tuple(settings, fc.array(piece, { maxLength: 20 }))
+    .map(([first, pieces]) => Buffer.concat([PREFACE, first, ...pieces]));
 }
 
 test("bytes that nearly are HTTP/2", async () => {
