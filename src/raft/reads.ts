@@ -6,11 +6,8 @@ import type { Raft } from "./raft.ts";
 
 /** Somebody asks from which index on a read is safe. */
 export function readIndex(raft: Raft, request: Message): void {
-  if (raft.tracker.isSingleton()) {
-    answer(raft, request, raft.log.committed);
-    return;
-  }
-  // Until an entry of this term is committed, our commit index may lag behind what was acknowledged (step 1).
+  // Until an entry of this term is committed, our commit index may lag behind what was acknowledged (step 1). That
+  // holds for the only voter too, whose commit index may be lost in a crash.
   if (raft.hasCommittedInTerm()) start(raft, request);
   else raft.readsBeforeCommit.push(request);
 }
@@ -33,7 +30,7 @@ export function confirmReads(raft: Raft, m: Message): void {
 }
 
 function start(raft: Raft, request: Message): void {
-  if (raft.config.readOnly === "leaseBased") {
+  if (raft.config.readOnly === "leaseBased" || isOnlyVoter(raft)) {
     answer(raft, request, raft.log.committed);
     return;
   }
@@ -49,4 +46,9 @@ function answer(raft: Raft, request: Message, index: number): void {
   } else {
     raft.send(MessageType.readIndexResp, request.from, { index, entries: request.entries });
   }
+}
+
+/** Nobody else could have been elected. A leader that is being removed may lead a single voter that is another. */
+function isOnlyVoter(raft: Raft): boolean {
+  return raft.tracker.isSingleton() && raft.tracker.voters[0]?.id === raft.id;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { confChangeV1 } from "../../src/raft/conf.ts";
 import { MessageType, NO_BYTES, proposal } from "../../src/raft/message.ts";
 import { bytes, FIVE, Group, Member, THREE, text } from "./support/members.ts";
 
@@ -124,6 +125,35 @@ describe("thesis, 6.4: linearizable reads", () => {
     single.node.readIndex(bytes("a"));
     expect(single.work()).toEqual([]);
     expect(readsOf(single)).toEqual(["a@1"]);
+  });
+
+  test("the only voter answers only once it has committed in its term: its commit index may be lost in a crash", () => {
+    const hardState = { term: 1, vote: 1n, commit: 0 };
+    const single = new Member(1n, { voters: [1n], terms: [1, 1], hardState });
+    single.node.campaign();
+    single.node.ready();
+    single.node.advance();
+    expect(single.node.raft.role).toBe("leader");
+    single.node.readIndex(bytes("a"));
+    single.work();
+    expect(readsOf(single)).toEqual(["a@3"]);
+  });
+
+  test("a leader that was made a learner asks the only voter: that one may have been elected since", () => {
+    const group = new Group([1n, 2n]);
+    group.elect(2n);
+    group.get(2n).node.proposeConfChange(confChangeV1("addLearnerNode", 2n));
+    group.settle();
+    expect(group.get(2n).node.status()).toMatchObject({
+      softState: { role: "leader" },
+      config: { voters: [1n], learners: [2n] },
+    });
+    group.isolate(1n);
+    group.elect(1n);
+    group.propose(1n, "newer");
+    group.get(2n).node.readIndex(bytes("stale"));
+    group.settle();
+    expect(readsOf(group.get(2n))).toEqual([]);
   });
 
   test("by lease, a leader answers at once, for checkQuorum vouches for it (6.4.1)", () => {
