@@ -7,9 +7,13 @@ import { type Connection, connectionOf, type HttpContext } from "./context.ts";
 
 /** Proxies in one chain that are looked at; what lies further left is not believed. */
 const PROXY_CHAIN_MAX = 32;
+const LOOPBACK = "127.0.0.1";
 
 export interface ClientAddresses {
-  /** Normalised (`::ffff:10.0.0.1` as `10.0.0.1`); empty when there is no socket. */
+  /**
+   * Normalised (`::ffff:10.0.0.1` as `10.0.0.1`); empty when there is no socket. A client on the service's own machine
+   * is `127.0.0.1`, whichever of the machine's addresses it used: several clients there are not several machines.
+   */
   addressOf(c: HttpContext): string;
   /** The request as the outermost trusted proxy saw it; undefined when it did not come through one. */
   forwarded(
@@ -47,7 +51,8 @@ export function createClientAddresses(trusted: readonly string[]): ClientAddress
     addressOf(c) {
       const incoming = connectionOf(c)?.incoming;
       let address = socketAddress(incoming);
-      if (incoming === undefined || !isTrusted(address)) return address;
+      if (incoming === undefined) return address;
+      if (!isTrusted(address)) return isOwn(incoming, address) ? LOOPBACK : address;
       const chain = String(incoming.headers["x-forwarded-for"] ?? "")
         .split(",")
         .slice(-PROXY_CHAIN_MAX);
@@ -68,6 +73,11 @@ export function createClientAddresses(trusted: readonly string[]): ClientAddress
       };
     },
   };
+}
+
+/** A machine that connects to one of its own addresses does so from that very address. */
+function isOwn({ socket }: Connection["incoming"], address: string): boolean {
+  return address !== "" && address === normalise(socket.localAddress ?? "");
 }
 
 /** An IPv4 address written as IPv6 becomes IPv4; a zone (`%eth0`) is dropped. */

@@ -1,9 +1,13 @@
 /** Who is asking: X-Forwarded-For from the right, as far as proxies are trusted. */
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { expect, test } from "vitest";
+import type { Token } from "../../../src/discovery/cluster.ts";
 import { createClientAddresses, parseNetwork } from "../../../src/discovery/http/client-address.ts";
 import type { HttpContext } from "../../../src/discovery/http/context.ts";
 import { clientKey } from "../../../src/discovery/http/limits.ts";
 import { connectionFrom } from "./harness.ts";
+import { openServer } from "./socket.ts";
 
 function addressOf(trusted: readonly string[], socket: string, forwardedFor?: string): string {
   const headers = forwardedFor === undefined ? {} : { "x-forwarded-for": forwardedFor };
@@ -36,6 +40,41 @@ test.each([
   [[], "fe80::1%eth0", undefined, "fe80::1"],
 ])("proxies %j, socket %s, X-Forwarded-For %j: %s", (trusted, socket, header, client) => {
   expect(addressOf(trusted, socket, header)).toBe(client);
+});
+
+test("a client on this machine is one machine, by whichever address it came", async () => {
+  const { newToken, server, discovery } = await openServer(
+    {},
+    { listen: ["127.0.0.1", "127.0.0.2"].map((host) => ({ scheme: "http", host, port: 0 })) },
+  );
+  const token = await newToken("?size=3");
+  const [first = "", second = ""] = server.addresses;
+  /** Registers at an address of the server, from an address of this machine. */
+  const register = async (url: string, localAddress: string, id: string, value: string): Promise<void> => {
+    const request = httpRequest(`${url}${token}/${id}`, {
+      method: "PUT",
+      localAddress,
+      headers: { "Content-Type": "application/x-www-form-urlencoded" },
+    });
+    request.end(new URLSearchParams({ value }).toString());
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    expect(response.resume().statusCode).toBe(201);
+  };
+  await register(first, "127.0.0.1", "a1", "a=http://127.0.0.1:1");
+  await register(second, "127.0.0.2", "a2", "b=http://127.0.0.1:2");
+  await register(second, "127.0.0.1", "a3", "c=http://127.0.0.1:3");
+  await register(first, "127.0.0.3", "a4", "d=http://127.0.0.1:4");
+  const found = await discovery.find(token.slice(1) as Token);
+  const members = found.type === "live" ? found.cluster.members : [];
+  expect(members.map(({ from }) => from)).toEqual(["127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.3"]);
+});
+
+test("a trusted proxy on this machine speaks for its clients", () => {
+  const own = connectionFrom("10.9.0.1", { "x-forwarded-for": "1.2.3.4" }, "10.9.0.1");
+  const asked = (trusted: readonly string[]): string =>
+    createClientAddresses(trusted).addressOf({ env: own } as unknown as HttpContext);
+  expect(asked(PROXIES)).toBe("1.2.3.4");
+  expect(asked([])).toBe("127.0.0.1");
 });
 
 test("a chain without end is not walked", () => {

@@ -99,13 +99,15 @@ export function form(values: Readonly<Record<string, string>>): URLSearchParams 
   return new URLSearchParams(values);
 }
 
-/** A connection from `address`, as much of one as the app looks at. */
+/** A connection from `address`, as much of one as the app looks at. @param to The server's end of it. */
 export function connectionFrom(
   address: string,
   headers: Readonly<Record<string, string>> = {},
+  to = "192.0.2.1",
 ): HttpBindings {
+  const socket = { remoteAddress: address, localAddress: to, destroyed: false, readableEnded: false };
   const connection = {
-    incoming: { socket: { remoteAddress: address, destroyed: false, readableEnded: false }, headers },
+    incoming: { socket, headers },
     outgoing: { closed: false, once: () => undefined, destroy: () => undefined },
   };
   return connection as unknown as HttpBindings;
