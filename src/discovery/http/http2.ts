@@ -102,12 +102,15 @@ function sizeOf(rawHeaders: readonly string[]): number {
 /** Sees to it that a connection ends when nothing is asked on it. @returns ends it as soon as all is answered. */
 function watch(session: ServerHttp2Session, socket: Socket, options: Http2Options): () => void {
   let streams = 0;
-  let idle = setTimeout(retire, options.headersMs);
+  let idle: NodeJS.Timeout | undefined;
+  const rest = (ms: number, then: () => void): void => {
+    clearTimeout(idle);
+    // Streams may outlive their socket by a moment: no timer may.
+    if (!socket.destroyed) idle = setTimeout(then, ms);
+  };
   function retire(): void {
     session.close();
-    if (streams > 0) return;
-    clearTimeout(idle);
-    idle = setTimeout(() => socket.destroy(), LINGER_MS);
+    if (streams === 0) rest(LINGER_MS, () => socket.destroy());
   }
   session.on("stream", (stream) => {
     streams++;
@@ -116,9 +119,10 @@ function watch(session: ServerHttp2Session, socket: Socket, options: Http2Option
     stream.once("close", () => {
       streams--;
       if (session.closed) retire();
-      else if (streams === 0) idle = setTimeout(retire, options.keepAliveMs);
+      else if (streams === 0) rest(options.keepAliveMs, retire);
     });
   });
+  rest(options.headersMs, retire);
   socket.once("close", () => clearTimeout(idle));
   return retire;
 }
