@@ -20,6 +20,11 @@ export class ReadOnly {
   /** How many reads were confirmed; `waiting[0]` has the number after it. */
   private confirmed = 0;
 
+  /** How many reads wait. */
+  get length(): number {
+    return this.waiting.length;
+  }
+
   add(index: number, request: Message): void {
     this.waiting.push({ request, index });
   }

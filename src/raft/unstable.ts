@@ -124,7 +124,11 @@ export class Unstable {
       // What is being written is so only as far as it was not replaced.
       this.offsetInProgress = Math.min(this.offsetInProgress, from);
     }
-    for (const entry of entries) this.entries.push(entry);
+    for (const entry of entries) {
+      const next = this.offset + this.entries.length;
+      assert(entry.index === next, () => `entry ${entry.index} appended in the place of ${next}`);
+      this.entries.push(entry);
+    }
   }
 
   /** Entries `[lo, hi)`, all of which must be here, cut to at most `maxBytes` but never to none; a copy. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { confChangeV1 } from "../../src/raft/conf.ts";
 import { MessageType, NO_BYTES, proposal } from "../../src/raft/message.ts";
+import { READS_WAITING_MAX } from "../../src/raft/reads.ts";
 import { bytes, FIVE, Group, Member, THREE, text } from "./support/members.ts";
 
 const { appResp, heartbeat, heartbeatResp, readIndex, readIndexResp } = MessageType;
@@ -89,6 +90,18 @@ describe("thesis, 6.4: linearizable reads", () => {
     leader.receive(heartbeatResp, 2n, 1, { context: asked[0]?.context ?? NO_BYTES });
     leader.work();
     expect(readsOf(leader)).toEqual(["a@1"]);
+  });
+
+  test("reads that nobody confirms do not pile up for ever", () => {
+    const leader = new Member(1n).elect(2n);
+    for (let left = READS_WAITING_MAX + 5; left > 0; left -= 1) leader.node.readIndex(NO_BYTES);
+    expect(leader.node.raft.readsBeforeCommit).toHaveLength(READS_WAITING_MAX);
+    leader.receive(appResp, 2n, 1, { index: 1 });
+    expect(leader.node.raft.readsBeforeCommit).toEqual([]);
+    expect(leader.work().filter((m) => m.type === heartbeat)).toHaveLength(2);
+    leader.node.readIndex(bytes("late"));
+    expect(leader.work()).toEqual([]);
+    expect(leader.node.raft.readOnly.length).toBe(READS_WAITING_MAX);
   });
 
   test("a follower passes reads to its leader and answers by itself", () => {

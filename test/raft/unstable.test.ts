@@ -66,6 +66,9 @@ describe("appending", () => {
     expect(() => unstable.truncateAndAppend(entriesOf(1, 1, 1, 1, 1, 1).slice(5))).toThrow(
       "append at 6 leaves a gap after the unstable log's end 5",
     );
+    expect(() => unstable.truncateAndAppend([...entriesOf(1, 1, 1, 1), ...entriesOf(1)].slice(2))).toThrow(
+      "entry 1 appended in the place of 5",
+    );
     expect(() => unstable.slice(2, 4, Infinity)).toThrow("unstable slice [2, 4) is outside [3, 5)");
   });
 });
