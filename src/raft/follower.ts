@@ -1,4 +1,5 @@
 /** What a follower makes of a message (paper, 5.2, 5.3 and 7). Pure. */
+import { must } from "../lib/assert.ts";
 import { hex } from "./describe.ts";
 import { hup } from "./election.ts";
 import { type Message, MessageType, NONE } from "./message.ts";
@@ -103,11 +104,7 @@ function handleAppend(raft: Raft, m: Message): void {
 }
 
 function handleSnapshot(raft: Raft, m: Message): void {
-  const { snapshot } = m;
-  if (snapshot === undefined) {
-    raft.logger.warn(() => `${hex(raft.id)} ignored a MsgSnap without a snapshot from ${hex(m.from)}`);
-    return;
-  }
+  const snapshot = must(m.snapshot, () => `a MsgSnap of ${m.from} without its snapshot`);
   const { index, term } = snapshot;
   const restored = raft.restoreSnapshot(snapshot);
   raft.logger.info(

@@ -192,6 +192,24 @@ export function isResponseType(type: MessageType): boolean {
   }
 }
 
+/**
+ * True if a message can come from a member that follows the rules: an append's entries follow each other and the entry
+ * it names, in index and in term, up to the term of its leader; a snapshot is there.
+ */
+export function isWellFormed(m: Message): boolean {
+  if (m.type === MessageType.snap) return m.snapshot !== undefined;
+  if (m.type === MessageType.readIndex) return m.entries.length === 1;
+  if (m.type === MessageType.prop) return m.entries.length > 0;
+  if (m.type !== MessageType.app) return true;
+  let { index, logTerm: term } = m;
+  for (const entry of m.entries) {
+    index += 1;
+    if (entry.index !== index || entry.term < term) return false;
+    ({ term } = entry);
+  }
+  return term <= m.term;
+}
+
 /** True for the two ids that stand for a thread of this machine. */
 export function isLocalThread(id: NodeId): boolean {
   return id === APPEND_THREAD || id === APPLY_THREAD;

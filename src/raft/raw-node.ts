@@ -19,6 +19,7 @@ import {
   isLocalThread,
   isLocalType,
   isResponseType,
+  isWellFormed,
   type Message,
   type MessageFields,
   MessageType,
@@ -35,9 +36,9 @@ import { type Status, statusOf } from "./status.ts";
 
 /**
  * What became of a message that came from outside. `local`: it pretends to come from this machine. `stranger`: an
- * answer from somebody who is no member, and was not asked.
+ * answer from somebody who is no member, and was not asked. `malformed`: no member that follows the rules sends it.
  */
-export type DeliveryResult = StepResult | "local" | "stranger";
+export type DeliveryResult = StepResult | "local" | "stranger" | "malformed";
 
 const NO_READ_STATES: readonly ReadState[] = [];
 
@@ -115,6 +116,7 @@ export class RawNode {
     if (!isLocalThread(m.from)) {
       if (isLocalType(m.type)) return "local";
       if (isResponseType(m.type) && this.raft.tracker.progress(m.from) === undefined) return "stranger";
+      if (!isWellFormed(m)) return "malformed";
     }
     return this.raft.step(m);
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   APPEND_THREAD,
   APPLY_THREAD,
+  type Entry,
   type Message,
   MessageType,
   message,
@@ -193,6 +194,26 @@ describe("the gate for messages from outside", () => {
   ])("an answer (%i) of somebody who is no member is not looked at, whatever its term", (type) => {
     const member = new Member(1n);
     expect(member.receive(type, 9n, 99)).toBe("stranger");
+    expect(member.node.raft.term).toBe(0);
+  });
+
+  const entry = (term: number, index: number): Entry => ({ type: 0, term, index, data: NO_BYTES });
+  test.each([
+    { name: "a gap before its entries", type: app, fields: { index: 1, logTerm: 1, entries: [entry(1, 3)] } },
+    { name: "a gap among them", type: app, fields: { entries: [entry(1, 1), entry(1, 3)] } },
+    { name: "terms that go back", type: app, fields: { entries: [entry(2, 1), entry(1, 2)] } },
+    {
+      name: "an entry before an older one",
+      type: app,
+      fields: { index: 1, logTerm: 2, entries: [entry(1, 2)] },
+    },
+    { name: "entries of a later term than its own", type: app, fields: { entries: [entry(3, 1)] } },
+    { name: "no snapshot", type: MessageType.snap, fields: {} },
+    { name: "no proposal", type: MessageType.prop, fields: {} },
+    { name: "no read", type: MessageType.readIndex, fields: {} },
+  ])("a message with $name changes nothing", ({ type, fields }) => {
+    const member = new Member(1n);
+    expect(member.receive(type, 2n, 2, fields)).toBe("malformed");
     expect(member.node.raft.term).toBe(0);
   });
 

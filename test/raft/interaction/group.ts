@@ -66,6 +66,7 @@ export const REFUSALS: Readonly<Record<DeliveryResult, string | undefined>> = {
   dropped: "raft proposal dropped",
   local: "raft: cannot step raft local message",
   stranger: "raft: cannot step as peer not found",
+  malformed: "raft: malformed message",
 };
 
 export class Group {
