@@ -32,7 +32,10 @@ export interface Ready {
   readonly entries: readonly Entry[];
   /** To be written, in place of the whole log and the state machine. Never together with `entries` it would replace. */
   readonly snapshot: Snapshot | undefined;
-  /** True if what is written must be durable before going on; else the next time will do. */
+  /**
+   * True if `hardState` and `entries` must be durable before going on; else the next time will do. A snapshot must be
+   * in any case.
+   */
   readonly mustSync: boolean;
   /** To be sent once this and all earlier writes are durable: votes and acknowledgements. */
   readonly messagesAfterSync: readonly Message[];
