@@ -211,6 +211,9 @@ export class Raft {
 
   /** A change of the configuration has been applied by the state machine. @throws RefusedError where it cannot be. */
   applyConfChange(change: ConfChange): ConfState {
+    // Nothing after a snapshot that waits to be stored is handed out to be applied: this change came before it, and
+    // the configuration in force is the snapshot's, which has it already.
+    if (this.log.hasSnapshotPending()) return this.tracker.config;
     return this.switchConfig(changeConfig(this.tracker.config, asV2(change)));
   }
 
