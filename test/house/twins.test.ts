@@ -34,6 +34,7 @@ const TESTED_BY: Readonly<Record<string, string>> = {
   "discovery/http/methods.ts": "discovery/http/pages.test.ts",
   "discovery/http/metrics.ts": "discovery/http/pages.test.ts",
   "discovery/http/open-polls.ts": "discovery/http/long-poll.test.ts",
+  "discovery/http/pipeline.ts": "discovery/http/server.test.ts",
   "discovery/http/public-url.ts": "discovery/http/client-address.test.ts",
   "discovery/http/v2-error.ts": "discovery/http/token.test.ts",
   "discovery/http/v2-node.ts": "discovery/http/token.test.ts",

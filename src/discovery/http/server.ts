@@ -17,6 +17,7 @@ import type { Connection } from "./context.ts";
 import { whenProtocolIsKnown } from "./first-bytes.ts";
 import { createHttp2, type Http2 } from "./http2.ts";
 import type { OpenPolls } from "./open-polls.ts";
+import { admit } from "./pipeline.ts";
 import type { TlsSource } from "./tls.ts";
 import { JSON_TYPE, v2Error, v2ErrorBody } from "./v2-error.ts";
 
@@ -88,6 +89,7 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
       v2Error("invalidField", error instanceof Error ? error.message : "bad request", options.index()),
   });
   const onRequest = (incoming: Connection["incoming"], outgoing: Connection["outgoing"]): void => {
+    if (!(outgoing instanceof Http2ServerResponse) && !admit(incoming.socket, outgoing)) return;
     // HTTP/1.0, as simple health probes still speak it, has no Host header: the address it came to stands in.
     if (incoming.headers.host === undefined && incoming.httpVersion === "1.0") {
       const { localAddress = "localhost", localPort } = incoming.socket;

@@ -194,6 +194,26 @@ test("pipelined requests are answered in their order", async () => {
   ]);
 });
 
+test("32 requests may be pipelined, again and again; one more without an answer closes the connection", async () => {
+  const slow = slowRegistrations();
+  const harness = await openServer({ wrap: slow.wrap });
+  const path = await harness.newToken("?size=3");
+  const get = `GET ${path}/_config/size HTTP/1.1\r\nHost: q\r\n\r\n`;
+  const patient = await harness.connect();
+  for (let round = 1; round <= 3; round++) {
+    patient.write(get.repeat(32));
+    await expect.poll(() => patient.text().split('"value":"3"').length - 1, { interval: 5 }).toBe(32 * round);
+  }
+  const hasty = await harness.connect();
+  hasty.write(registration(`${path}/a1`, M1) + get.repeat(31));
+  await slow.arrived;
+  expect(hasty.text()).toBe("");
+  hasty.write(get);
+  expect(await hasty.closed).toBe("");
+  slow.release();
+  await expect.poll(() => slow.lost, { interval: 5 }).toEqual(["a1 3"]);
+});
+
 test.each(["closed", "reset", "half-closed"])(
   "an answer is lost when the connection was %s before it",
   async (how) => {
