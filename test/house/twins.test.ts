@@ -29,6 +29,7 @@ const TESTED_BY: Readonly<Record<string, string>> = {
   "discovery/http/form.ts": "discovery/http/token.test.ts",
   "discovery/http/head.ts": "discovery/http/server.test.ts",
   "discovery/http/health.ts": "discovery/http/pages.test.ts",
+  "discovery/http/host-header.ts": "discovery/http/server.test.ts",
   "discovery/http/key-path.ts": "discovery/http/custom-keys.test.ts",
   "discovery/http/limits.ts": "discovery/http/new.test.ts",
   "discovery/http/methods.ts": "discovery/http/pages.test.ts",

@@ -15,11 +15,12 @@ import type { Logger } from "../../lib/logger.ts";
 import type { App } from "./app.ts";
 import type { Connection } from "./context.ts";
 import { whenProtocolIsKnown } from "./first-bytes.ts";
+import { hostRefusal } from "./host-header.ts";
 import { createHttp2, type Http2 } from "./http2.ts";
 import type { OpenPolls } from "./open-polls.ts";
 import { admit } from "./pipeline.ts";
 import type { TlsSource } from "./tls.ts";
-import { JSON_TYPE, v2Error, v2ErrorBody } from "./v2-error.ts";
+import { JSON_TYPE, type V2ErrorName, v2Error, v2ErrorBody } from "./v2-error.ts";
 
 /** Bytes of a request's line and headers. */
 const HEADER_BYTES_MAX = 16 * 1024;
@@ -85,11 +86,26 @@ export async function startHttp(options: HttpServerOptions): Promise<HttpServer>
   let closing = false;
   const listener = getRequestListener(options.app.fetch, {
     // What the request line or the Host header made impossible: no route has seen it.
-    errorHandler: (error) =>
-      v2Error("invalidField", error instanceof Error ? error.message : "bad request", options.index()),
+    errorHandler: () =>
+      v2Error("invalidField", "the request's target and its host make no valid URL", options.index()),
   });
   const onRequest = (incoming: Connection["incoming"], outgoing: Connection["outgoing"]): void => {
-    if (!(outgoing instanceof Http2ServerResponse) && !admit(incoming.socket, outgoing)) return;
+    if (!(outgoing instanceof Http2ServerResponse)) {
+      if (!admit(incoming.socket, outgoing)) return;
+      const refusal = hostRefusal(incoming.rawHeaders, incoming.httpVersion);
+      if (refusal !== undefined) {
+        const body = v2ErrorBody("invalidField", refusal, options.index());
+        // In its turn, after the answers to what came before, and as the last one.
+        outgoing.shouldKeepAlive = false;
+        outgoing.writeHead(400, {
+          "Content-Type": JSON_TYPE,
+          "Content-Length": Buffer.byteLength(body),
+          "X-Etcd-Index": options.index(),
+        });
+        outgoing.end(body);
+        return;
+      }
+    }
     // HTTP/1.0, as simple health probes still speak it, has no Host header: the address it came to stands in.
     if (incoming.headers.host === undefined && incoming.httpVersion === "1.0") {
       const { localAddress = "localhost", localPort } = incoming.socket;
@@ -207,6 +223,10 @@ async function listen(
   server.on("clientError", (error: NodeJS.ErrnoException, socket) =>
     refuseBroken(error, socket as Socket, index()),
   );
+  server.on("connect", (_incoming, socket) => {
+    const cause = "CONNECT is for proxies, and this is none";
+    refuseByHand(socket as Socket, "405 Method Not Allowed", "methodNotAllowed", cause, index(), ALLOW);
+  });
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(address, error)));
@@ -236,12 +256,30 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Socket, index: numbe
     return;
   }
   const [status, cause] = BROKEN[error.code ?? ""] ?? ["400 Bad Request", "the request is not valid HTTP"];
-  const body = v2ErrorBody("invalidField", cause, index);
+  refuseByHand(socket, status, "invalidField", cause, index);
+}
+
+/** Answers without a request's own answer to write to, and closes the connection. @param extra Whole header lines. */
+function refuseByHand(
+  socket: Socket,
+  status: string,
+  name: V2ErrorName,
+  cause: string,
+  index: number,
+  extra = "",
+): void {
+  const body = v2ErrorBody(name, cause, index);
+  // node has taken its own hands, and with them its error handler, off some of these.
+  socket.on("error", () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `X-Etcd-Index: ${index}\r\nConnection: close\r\n\r\n${body}`,
+      `X-Etcd-Index: ${index}\r\n${extra}Connection: close\r\n\r\n${body}`,
+    () => socket.destroySoon(),
   );
 }
+
+/** What some path or other allows. */
+const ALLOW = "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n";
 
 const BROKEN: Readonly<Record<string, readonly [status: string, cause: string]>> = {
   HPE_HEADER_OVERFLOW: [

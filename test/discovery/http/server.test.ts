@@ -127,28 +127,65 @@ test("HEAD gets GET's headers, spelling and length, and no body, on every path",
   );
 });
 
+const NO_URL = "the request's target and its host make no valid URL";
+
+const NOT_HTTP = "the request is not valid HTTP";
+const TOO_LONG = "the request's line and headers are longer than 16384 bytes";
+
 test.each([
-  ["GET /x HTTP/1.1\r\n\r\n", "400 Bad Request"],
-  ["GET /x HTTP/1.1\r\nHost: a b\r\n\r\n", "400 Bad Request"],
-  ["GET /x HTTP/1.1\r\nHost: q/../x\r\n\r\n", "400 Bad Request"],
-  ["GET \\x HTTP/1.1\r\nHost: q\r\n\r\n", "400 Bad Request"],
-  ["GET http://[ HTTP/1.1\r\nHost: q\r\n\r\n", "400 Bad Request"],
-  ["nonsense\r\n\r\n", "400 Bad Request"],
-  ["GET /x HTTP/9.9\r\nHost: q\r\n\r\n", "400 Bad Request"],
-  ["POST /new HTTP/1.1\r\nHost: q\r\nContent-Length: x\r\n\r\n", "400 Bad Request"],
+  ["GET /x HTTP/1.1\r\n\r\n", "400 Bad Request", "the request has no Host header; HTTP/1.1 wants one"],
+  [
+    "GET /x HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n",
+    "400 Bad Request",
+    "the request has 2 Host headers; send one",
+  ],
+  [
+    "GET /x HTTP/1.0\r\nHost: a\r\nHOST: a\r\n\r\n",
+    "400 Bad Request",
+    "the request has 2 Host headers; send one",
+  ],
+  ["GET /x HTTP/1.1\r\nHost: a b\r\n\r\n", "400 Bad Request", NO_URL],
+  ["GET /x HTTP/1.1\r\nHost: q/../x\r\n\r\n", "400 Bad Request", NO_URL],
+  ["GET \\x HTTP/1.1\r\nHost: q\r\n\r\n", "400 Bad Request", NOT_HTTP],
+  ["GET http://[ HTTP/1.1\r\nHost: q\r\n\r\n", "400 Bad Request", NO_URL],
+  ["nonsense\r\n\r\n", "400 Bad Request", NOT_HTTP],
+  ["GET /x HTTP/9.9\r\nHost: q\r\n\r\n", "400 Bad Request", NOT_HTTP],
+  ["POST /new HTTP/1.1\r\nHost: q\r\nContent-Length: x\r\n\r\n", "400 Bad Request", NOT_HTTP],
   [
     "POST /new HTTP/1.1\r\nHost: q\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
     "400 Bad Request",
+    NOT_HTTP,
   ],
-  [`GET /${"x".repeat(20_000)} HTTP/1.1\r\nHost: q\r\n\r\n`, "431 Request Header Fields Too Large"],
-  [`GET /x HTTP/1.1\r\nHost: q\r\nA: ${"x".repeat(20_000)}\r\n\r\n`, "431 Request Header Fields Too Large"],
-])("%j is refused in JSON", async (bytes, status) => {
+  [`GET /${"x".repeat(20_000)} HTTP/1.1\r\nHost: q\r\n\r\n`, "431 Request Header Fields Too Large", TOO_LONG],
+  [
+    `GET /x HTTP/1.1\r\nHost: q\r\nA: ${"x".repeat(20_000)}\r\n\r\n`,
+    "431 Request Header Fields Too Large",
+    TOO_LONG,
+  ],
+])("%j is refused in JSON", async (bytes, status, cause) => {
   const harness = await openServer();
   const wire = await harness.connect();
   wire.write(bytes);
   const answer = await wire.until(/\r\n\r\n.*\}/s);
   expect(answer.split("\r\n", 1)[0]).toBe(`HTTP/1.1 ${status}`);
-  expect(JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))).toMatchObject({ errorCode: 209, index: 1 });
+  const body: unknown = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
+  expect(body).toMatchObject({ errorCode: 209, index: 1, cause });
+});
+
+test("CONNECT is answered, even when its client has gone", async () => {
+  const harness = await openServer();
+  const wire = await harness.connect();
+  wire.write("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
+  const answer = await wire.closed;
+  expect(answer).toMatch(/^HTTP\/1\.1 405 Method Not Allowed\r\n.*Allow: GET, .*Connection: close\r\n/s);
+  expect(JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))).toMatchObject({
+    errorCode: 0,
+    cause: "CONNECT is for proxies, and this is none",
+  });
+  const gone = await harness.connect();
+  gone.write("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
+  gone.socket.resetAndDestroy();
+  expect(await (await fetch(`${harness.url}/health`)).text()).toBe("OK");
 });
 
 test("a huge body is refused before it is read, declared or not", async () => {
