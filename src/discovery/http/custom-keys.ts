@@ -15,6 +15,15 @@ export function customTokensRefusal(): V2Refusal {
   );
 }
 
+/** Nobody has prepared that token, or long ago. @param baseUrl This service's own. */
+export function unpreparedRefusal({ key }: KeyName, baseUrl: string): V2Refusal {
+  const path = key.split("/").map(encodeURIComponent).join("/");
+  return new V2Refusal(
+    "keyNotFound",
+    `no token of this name is prepared here, or it expired long ago; prepare it: curl -X PUT ${baseUrl}/v2/keys${path}/_config/size -d value=3`,
+  );
+}
+
 /** @param value The size as text; null when none was given. */
 export async function putSize(
   services: HttpServices,

@@ -79,6 +79,19 @@ function customNames(path: string): readonly KeyName[] {
   return [...name(segments.length), ...name(segments.length - 1)];
 }
 
+/** @returns why a path that names nothing cannot be a custom token's; undefined when that is not what it meant. */
+export function customNameProblem(path: string): string | undefined {
+  const decoded = decode(path);
+  if (decoded?.startsWith(KEYS_ROOT) !== true) return undefined;
+  const segments = decoded.slice(KEYS_ROOT.length).split("/");
+  const config = segments.indexOf("_config");
+  if (config === 0) return "the token has no name; expected /v2/keys/NAME/_config/size";
+  const token = segments.slice(0, config === -1 ? undefined : config).join("/");
+  return token.length > CUSTOM_TOKEN_LENGTH_MAX
+    ? `the token's name is too long; it may have ${CUSTOM_TOKEN_LENGTH_MAX} characters`
+    : undefined;
+}
+
 function nodeOf(rest: readonly string[]): NodeName {
   const [first, second] = rest;
   if (first === undefined) return { type: "directory" };

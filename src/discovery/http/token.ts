@@ -3,16 +3,17 @@
  * etcd's v2 keys as far as its discovery client uses them.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { RefusedError } from "../../lib/errors.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Found } from "../discovery.ts";
 import { refuseGone } from "../registry.ts";
 import type { Tombstone } from "../store.ts";
 import type { HttpContext, HttpHandler, HttpServices } from "./context.ts";
 import { connectionOf } from "./context.ts";
-import { customTokensRefusal, putSize } from "./custom-keys.ts";
+import { customTokensRefusal, putSize, unpreparedRefusal } from "./custom-keys.ts";
 import { whenLost } from "./delivery.ts";
 import { booleanParameter, formOf, optionalBoolean, queryOf, queryText, quote } from "./form.ts";
-import { type KeyName, keyNamesOf, pathOf } from "./key-path.ts";
+import { customNameProblem, type KeyName, keyNamesOf, pathOf } from "./key-path.ts";
 import { READS_IN_FLIGHT_MAX } from "./limits.ts";
 import { answerPoll } from "./long-poll.ts";
 import { methods } from "./methods.ts";
@@ -41,12 +42,31 @@ interface Located {
 
 /** The handler of every path that names a token or something below one. */
 export function createTokenRoutes(services: HttpServices): HttpHandler {
-  const get = boundedReads(services, (c) => read(services, c));
-  return methods({ GET: get, PUT: (c) => put(services, c), DELETE: (c) => remove(services, c) }, (c, allow) =>
+  const get = boundedReads(services, explaining(services, read));
+  const [set, drop] = [explaining(services, put), explaining(services, remove)];
+  return methods({ GET: get, PUT: set, DELETE: drop }, (c, allow) =>
     v2Error("methodNotAllowed", `${c.req.method} is not for this path; allowed: ${allow}`, index(services), {
       Allow: allow,
     }),
   );
+}
+
+/** Whoever asks for a custom token that is not there is told how to prepare it: `/new` would make another one. */
+function explaining(
+  services: HttpServices,
+  handler: (services: HttpServices, c: HttpContext) => Promise<Response>,
+): (c: HttpContext) => Promise<Response> {
+  return async (c) => {
+    try {
+      return await handler(services, c);
+    } catch (error) {
+      if (!(error instanceof RefusedError) || error.code !== "token_unknown") throw error;
+      const names = namesOf(services, c);
+      const key = c.req.method === "PUT" ? names.at(-1) : names[0];
+      if (key?.kind !== "custom") throw error;
+      throw unpreparedRefusal(key, services.urls.baseOf(c));
+    }
+  };
 }
 
 const index = (services: HttpServices): number => services.discovery.index;
@@ -206,9 +226,12 @@ function deleted(before: V2Node, atIndex: number): V2Node {
 // ---- finding
 
 function namesOf(services: HttpServices, c: HttpContext): readonly KeyName[] {
-  const names = keyNamesOf(pathOf(c.req.raw.url));
+  const path = pathOf(c.req.raw.url);
+  const names = keyNamesOf(path);
   if (names === undefined) throw new V2Refusal("invalidField", "the path has a % that cannot be decoded");
   if (names[0]?.kind === "custom" && !services.allowCustomTokens) throw customTokensRefusal();
+  const problem = names.length === 0 ? customNameProblem(path) : undefined;
+  if (problem !== undefined) throw new V2Refusal("invalidField", problem);
   return names;
 }
 

@@ -75,8 +75,32 @@ test("the shape of a minted token, and names without end, are not given to calle
   const minted = await newToken();
   expect((await app.request(`/v2/keys${minted}`)).status).toBe(404);
   expect((await put("/v2/keys/0123456789abcdef0123456789abcdef/_config/size", "3")).status).toBe(404);
-  expect((await put(`/v2/keys/${"x".repeat(256)}/_config/size`, "3")).status).toBe(404);
   expect((await put(`/v2/keys/${"x".repeat(255)}/_config/size`, "3")).status).toBe(201);
+});
+
+test("one that is not there is told how to prepare it, with its own path", async () => {
+  const { app, put } = await openHarness({ publicUrl: "https://disc.example.com" });
+  const miss = (path: string): object => ({
+    status: 404,
+    errorCode: 100,
+    cause: `no token of this name is prepared here, or it expired long ago; prepare it: curl -X PUT https://disc.example.com${path}/_config/size -d value=3`,
+  });
+  for (const below of ["", "/_config/size", "?wait=true", "?status"])
+    expect(await refusal(app.request(BASE + below))).toEqual(miss(BASE));
+  expect(await refusal(put(`${BASE}/abc?prevExist=false`, M1))).toEqual(miss(BASE));
+  expect(await refusal(put(`${BASE}/abc?prevExist=true`, M1))).toEqual(miss(BASE));
+  expect(await refusal(app.request(BASE, { method: "DELETE" }))).toEqual(miss(BASE));
+  expect(await refusal(app.request("/v2/keys/my%20own"))).toEqual(miss("/v2/keys/my%20own"));
+});
+
+test.each([
+  ["/v2/keys/_config/size", "the token has no name; expected /v2/keys/NAME/_config/size"],
+  [`/v2/keys/${"x".repeat(256)}/_config/size`, "the token's name is too long; it may have 255 characters"],
+  [`/v2/keys/a/${"x".repeat(256)}/abc`, "the token's name is too long; it may have 255 characters"],
+])("%s can be no token", async (path, cause) => {
+  const { app, put } = await openHarness();
+  for (const request of [put(path, "3"), app.request(path)])
+    expect(await refusal(request)).toEqual({ status: 400, errorCode: 209, cause });
 });
 
 test("the operator can switch them off", async () => {
