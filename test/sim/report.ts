@@ -11,13 +11,15 @@ export class Report {
   restTicksMost = 0;
   readonly faults: Tally<FaultKind> = new Tally(FAULT_KINDS);
   readonly states: Tally<State> = new Tally(STATES);
+  stranded = 0;
   private lost = 0;
   private reordered = 0;
 
-  add({ failure, steps, faults, states, torn, restTicks }: Outcome): void {
+  add({ failure, steps, faults, states, torn, restTicks, isStranded }: Outcome): void {
     if (failure === undefined) this.passed++;
     else this.failed++;
     this.steps += steps;
+    if (isStranded) this.stranded++;
     this.restTicksMost = Math.max(this.restTicksMost, restTicks);
     this.faults.addAll(faults);
     this.states.addAll(states);
@@ -33,6 +35,7 @@ export class Report {
     };
     return [
       `${count(this.steps)} steps; at rest at most ${this.restTicksMost} ticks after the faults`,
+      `${count(this.stranded)} groups of two stranded by a leader that removed itself`,
       "faults injected",
       ...rows(faults),
       "states reached",

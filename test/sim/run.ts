@@ -25,6 +25,8 @@ export interface Outcome {
   readonly torn: { readonly lost: number; readonly reordered: number };
   /** Ticks from the end of the faults until all agreed; 0 for a run that failed. */
   readonly restTicks: number;
+  /** The group was left without anybody who could win an election: see `World.isStranded`. */
+  readonly isStranded: boolean;
   /** The last events in words, if any were wanted. */
   readonly lines: readonly string[];
 }
@@ -50,6 +52,7 @@ export function runSeed(seed: number, keptLines = 0): Outcome {
     states: watch.states.counts,
     torn: watch.torn,
     restTicks,
+    isStranded: world.isStranded,
     lines: trace.lines,
   };
 }

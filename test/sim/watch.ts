@@ -1,5 +1,5 @@
 /** Passes on to all checkers what happens, and counts the states that were reached. */
-import type { Entry, HardState, Snapshot } from "../../src/raft/message.ts";
+import type { Entry, HardState, Message, Snapshot } from "../../src/raft/message.ts";
 import type { ReadState, Role } from "../../src/raft/raft.ts";
 import { AckedIsDurable } from "./checkers/acked-is-durable.ts";
 import { type Checker, type Scene, Violation } from "./checkers/checker.ts";
@@ -94,6 +94,10 @@ export class Watch {
 
   wrote(member: Member, entries: readonly Entry[]): void {
     if (entries.length > 0) for (const checker of this.checkers) checker.wrote?.(member, entries);
+  }
+
+  sent(m: Message): void {
+    for (const checker of this.checkers) checker.sent?.(m);
   }
 
   kept(member: Member, state: HardState): void {

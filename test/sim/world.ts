@@ -7,7 +7,7 @@ import { describeMessage } from "../../src/raft/describe.ts";
 import { type Message, MessageType } from "../../src/raft/message.ts";
 import { Violation } from "./checkers/checker.ts";
 import { Clients } from "./clients.ts";
-import { isIn, type Membership } from "./config-model.ts";
+import { isIn, isMajority, type Membership } from "./config-model.ts";
 import { Faults } from "./faults.ts";
 import { FIRST_INDEX, History } from "./history.ts";
 import { Member, type Surroundings } from "./member.ts";
@@ -33,6 +33,8 @@ export class World implements Surroundings {
   readonly history: History;
   private readonly network: Network;
   private readonly clients: Clients;
+  /** The group cannot elect anybody any more, for a reason that is Raft's and not the core's: see `nobodyCanWin`. */
+  isStranded = false;
   private isFaulty = true;
   private faultsEnd = 0;
 
@@ -97,6 +99,8 @@ export class World implements Surroundings {
         return (this.now - start) / TICK;
       }
     }
+    this.isStranded = this.nobodyCanWin();
+    if (this.isStranded) return 0;
     const state = this.members.map(
       ({ id, isUp, machine, raft }) =>
         `${id} ${isUp ? raft.role : "down"} term ${raft.term} applied ${machine.applied} of ${raft.log.lastIndex()}`,
@@ -109,6 +113,7 @@ export class World implements Surroundings {
 
   send(m: Message): void {
     const { random, weather, now, faults } = this;
+    this.watch.sent(m);
     if (this.isFaulty && faults.meets("dropped")) {
       this.lose(m);
       return;
@@ -189,6 +194,33 @@ export class World implements Surroundings {
       member.isRetired = true;
       if (member.isUp) member.crash(false, 0);
     }
+  }
+
+  /**
+   * True if no voter can win an election, because one whose vote it needs has a longer log and is, by what that one
+   * has applied, no voter itself. It comes of a leader that commits its own removal from a group of two, with more
+   * in its log, and fails before the other hears of it: configurations count here from when they are applied, as in
+   * etcd, and not from when they are appended, as in the thesis (4.2.2), where the other would know that it is alone.
+   */
+  private nobodyCanWin(): boolean {
+    const isVoter = ({ id, machine }: Member): boolean =>
+      machine.membership.incoming.has(id) || machine.membership.outgoing.has(id);
+    const voters = this.members.filter((member) => member.isUp && isVoter(member));
+    const wouldVote = (id: bigint, candidate: Member): boolean => {
+      const voter = this.members[Number(id) - 1];
+      const { log } = candidate.raft;
+      return voter?.isUp === true && voter.raft.log.isUpToDate(log.lastTerm(), log.lastIndex());
+    };
+    const canWin = (member: Member): boolean =>
+      isMajority(member.machine.membership, (id) => wouldVote(id, member));
+    const waitsForStranger = ({ machine }: Member): boolean =>
+      this.members.some(
+        (member) =>
+          (machine.membership.incoming.has(member.id) || machine.membership.outgoing.has(member.id)) &&
+          member.isUp &&
+          !isVoter(member),
+      );
+    return voters.length > 0 && !voters.some(canWin) && voters.some(waitsForStranger);
   }
 
   /** @returns The members of the configuration, if they all have the same, with the entry at `wanted`. */

@@ -1,5 +1,5 @@
 /** What a checker sees of the world, and how it says that something must not be. */
-import type { Entry, HardState, Snapshot } from "../../../src/raft/message.ts";
+import type { Entry, HardState, Message, Snapshot } from "../../../src/raft/message.ts";
 import type { ReadState } from "../../../src/raft/raft.ts";
 import type { History } from "../history.ts";
 import type { Member } from "../member.ts";
@@ -23,6 +23,8 @@ export interface Checker {
   wrote?(member: Member, entries: readonly Entry[]): void;
   /** A hard state of it became durable. */
   kept?(member: Member, state: HardState): void;
+  /** Somebody sends a message. */
+  sent?(m: Message): void;
   /** It has applied an entry, and its state is what it is after it. */
   applied?(member: Member, entry: Entry): void;
   restored?(member: Member, snapshot: Snapshot): void;

@@ -4,7 +4,7 @@
  */
 
 import { describeConfig } from "../../../src/raft/conf.ts";
-import type { HardState } from "../../../src/raft/message.ts";
+import { type HardState, type Message, MessageType } from "../../../src/raft/message.ts";
 import { COMPACTED } from "../../../src/raft/storage.ts";
 import { confStateOf, isMajority } from "../config-model.ts";
 import type { Member } from "../member.ts";
@@ -18,6 +18,8 @@ export class JointMajorities implements Checker {
   private readonly scene: Scene;
   /** Votes that became durable, by voter and term. */
   private readonly votes = new Map<number, bigint>();
+  /** Votes that were given away, likewise. */
+  private readonly granted = new Map<number, bigint>();
 
   constructor(scene: Scene) {
     this.scene = scene;
@@ -27,14 +29,29 @@ export class JointMajorities implements Checker {
     if (vote !== 0n) this.votes.set(Number(member.id) * TERM_MAX + term, vote);
   }
 
+  sent(m: Message): void {
+    if (m.type === MessageType.voteResp && !m.reject)
+      this.granted.set(Number(m.from) * TERM_MAX + m.term, m.to);
+  }
+
   elected(leader: Member): void {
     const { term } = leader.raft;
     const { membership } = leader.machine;
-    if (isMajority(membership, (id) => this.votes.get(Number(id) * TERM_MAX + term) === leader.id)) return;
+    const supports = (id: bigint): boolean => {
+      const key = Number(id) * TERM_MAX + term;
+      if (this.votes.get(key) === leader.id) return true;
+      // Who has stored a later term since can give no other vote in this one.
+      return this.granted.get(key) === leader.id && this.storedTerm(id) > term;
+    };
+    if (isMajority(membership, supports)) return;
     throw new Violation(
       this.name,
       `${leader.id} leads term ${term} without stored votes of a majority of ${describeConfig(confStateOf(membership))}`,
     );
+  }
+
+  private storedTerm(id: bigint): number {
+    return this.scene.members[Number(id) - 1]?.disk.durable.initialState().hardState.term ?? 0;
   }
 
   committed(member: Member): void {
