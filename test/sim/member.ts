@@ -216,7 +216,7 @@ export class Member {
       asyncStorageWrites: weather.asyncStorageWrites,
       messageBytesMax: weather.tight ? 60 : 4096,
       applyingBytesMax: weather.tight ? 80 : 4096,
-      uncommittedBytesMax: weather.tight ? 120 : 65_536,
+      uncommittedBytesMax: weather.tightProposals ? 120 : 65_536,
       inflightMessagesMax: weather.tight ? 2 : 64,
       inflightBytesMax: weather.tight ? 90 : 0,
       checkQuorum: weather.checkQuorum,

@@ -39,6 +39,8 @@ export interface Weather {
   readonly leaseReads: boolean;
   /** Small windows and pages, so that every limit is reached. */
   readonly tight: boolean;
+  /** Few proposals may wait to be committed. Otherwise a leader that is cut off gathers a long tail that nobody has. */
+  readonly tightProposals: boolean;
   readonly faults: Readonly<Record<FaultKind, number>>;
   /** Units of time, at most, by which a clock's tick is longer or shorter than it should be. */
   readonly drift: number;
@@ -79,6 +81,7 @@ export function weatherOf(random: Random): Weather {
     stepDownOnRemoval: random.below(2) === 0,
     leaseReads,
     tight: random.below(2) === 0,
+    tightProposals: random.below(4) === 0,
     faults,
     drift: isCalm ? 0 : often(5),
     travel: random.pick([1, 3, 8]),

@@ -186,7 +186,9 @@ export class World implements Surroundings {
       !isIn(membership, id) || machine.applied >= history.lastChange;
     // While messages of before may arrive, another change may.
     const isSteady =
-      this.now > this.faultsEnd + 2 * TRAVEL_MAX && leader?.machine.applied === leader?.raft.log.lastIndex();
+      this.now > this.faultsEnd + 2 * TRAVEL_MAX &&
+      leader?.raft.hasCommittedInTerm() === true &&
+      leader.machine.applied === leader.raft.log.lastIndex();
     if (!isSteady || !this.members.every(knows)) return;
     for (const member of this.members) {
       if (isIn(membership, member.id) || member.isRetired) continue;
