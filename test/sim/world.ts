@@ -188,7 +188,8 @@ export class World implements Surroundings {
     const isSteady =
       this.now > this.faultsEnd + 2 * TRAVEL_MAX &&
       leader?.raft.hasCommittedInTerm() === true &&
-      leader.machine.applied === leader.raft.log.lastIndex();
+      // A leader that has left takes no more proposals, and may never commit those it has: etcd switches it off, too.
+      (leader.machine.applied === leader.raft.log.lastIndex() || !isIn(leader.machine.membership, leader.id));
     if (!isSteady || !this.members.every(knows)) return;
     for (const member of this.members) {
       if (isIn(membership, member.id) || member.isRetired) continue;
