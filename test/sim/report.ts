@@ -35,7 +35,7 @@ export class Report {
     };
     return [
       `${count(this.steps)} steps; at rest at most ${this.restTicksMost} ticks after the faults`,
-      `${count(this.stranded)} groups of two stranded by a leader that removed itself`,
+      `${count(this.stranded)} groups left without rest by rules that are etcd's too`,
       "faults injected",
       ...rows(faults),
       "states reached",

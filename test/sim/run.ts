@@ -25,7 +25,7 @@ export interface Outcome {
   readonly torn: { readonly lost: number; readonly reordered: number };
   /** Ticks from the end of the faults until all agreed; 0 for a run that failed. */
   readonly restTicks: number;
-  /** The group was left without anybody who could win an election: see `World.isStranded`. */
+  /** The group cannot come to rest, and that is no failure: see `World.isStranded`. */
   readonly isStranded: boolean;
   /** The last events in words, if any were wanted. */
   readonly lines: readonly string[];

@@ -33,7 +33,7 @@ export class World implements Surroundings {
   readonly history: History;
   private readonly network: Network;
   private readonly clients: Clients;
-  /** The group cannot elect anybody any more, for a reason that is Raft's and not the core's: see `nobodyCanWin`. */
+  /** The group cannot come to rest, by rules that are etcd's too: see `nobodyCanWin` and `learnerIsAhead`. */
   isStranded = false;
   private isFaulty = true;
   private faultsEnd = 0;
@@ -99,7 +99,7 @@ export class World implements Surroundings {
         return (this.now - start) / TICK;
       }
     }
-    this.isStranded = this.nobodyCanWin();
+    this.isStranded = this.nobodyCanWin() || this.learnerIsAhead();
     if (this.isStranded) return 0;
     const state = this.members.map(
       ({ id, isUp, machine, raft }) =>
@@ -224,6 +224,21 @@ export class World implements Surroundings {
           !isVoter(member),
       );
     return voters.length > 0 && !voters.some(canWin) && voters.some(waitsForStranger);
+  }
+
+  /**
+   * True if a learner is in a later term than its leader, and neither check-quorum nor pre-vote make it say so: as in
+   * etcd, messages of an earlier term are then passed over in silence, and a learner starts no election that would end
+   * that term. It comes of members that were removed, and hold elections until they are switched off.
+   */
+  private learnerIsAhead(): boolean {
+    const { preVote, checkQuorum } = this.weather;
+    const leader = this.leader();
+    if (preVote || checkQuorum || leader === undefined) return false;
+    const { learners } = leader.machine.membership;
+    return this.members.some(
+      ({ id, isUp, raft }) => isUp && learners.has(id) && raft.term > leader.raft.term,
+    );
   }
 
   /** @returns The members of the configuration, if they all have the same, with the entry at `wanted`. */
