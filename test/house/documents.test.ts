@@ -46,6 +46,15 @@ test("files that documents name in code exist", () => {
   expect(named.filter(({ path }) => !existsSync(join(ROOT, path)))).toEqual([]);
 });
 
+test("commands that documents and headers name exist", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  const named = [...documents, ...tracked.filter((file) => file.endsWith(".ts"))].flatMap((file) =>
+    [...read(file).matchAll(/`npm run ([\w:]+)/g)].map(([, name = ""]) => ({ file, name })),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter(({ name }) => !Object.hasOwn(scripts, name))).toEqual([]);
+});
+
 test("a function that a document names with its file is in that file", () => {
   const named = documents.flatMap((file) =>
     [...read(file).matchAll(/`([\w.#]+)`\s+\(`(src\/[\w./-]+\.ts)`\)/g)].map(([, name = "", path = ""]) => ({
